@@ -1,0 +1,41 @@
+"""The source files of the running Python's standard library as a corpus: text that every user already has on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from autointerp.activations._documents import Document
+
+#: `pydoc_data` is the language reference as one generated dictionary of strings: prose, not code, and 0.7 MB in one file.
+_NOT_STDLIB = frozenset({"site-packages", "dist-packages", "__pycache__", "pydoc_data"})
+
+
+def stdlib_root() -> Path:
+    """The folder of this Python's standard library."""
+    return Path(sysconfig.get_paths()["stdlib"])
+
+
+def stdlib_documents(root: Path | None = None) -> Iterator[Document]:
+    """Every source file below `root` (default: this Python's standard library), in order of name, each text once.
+
+    The identifier is the path relative to `root`, so that a file keeps its split from one Python version to the next.
+    Files that are not UTF-8 and files whose text already occurred under another name are left out.
+    """
+    base = root or stdlib_root()
+    seen: set[bytes] = set()
+    for path in sorted(base.rglob("*.py")):
+        relative = path.relative_to(base)
+        if _NOT_STDLIB.intersection(relative.parts):
+            continue
+        try:
+            text = path.read_bytes().decode("utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        text = text.replace("\r\n", "\n")
+        digest = hashlib.sha256(text.encode("utf-8")).digest()
+        if text and digest not in seen:
+            seen.add(digest)
+            yield Document(relative.as_posix(), text)

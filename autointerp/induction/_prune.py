@@ -1,0 +1,49 @@
+"""Keeping the entries that matter: a program is read by people, so its tables are short."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autointerp.induction._columns import Column
+from autointerp.induction._fit import Fit, Floats, backfit
+
+#: The value that stands for all categories without an entry of their own.
+OTHER = "<other>"
+
+
+def prune(fit: Fit, y: Floats, entries: int) -> Fit:
+    """The fit with at most `entries` table entries in all, refitted; what is dropped shares one value a column."""
+    costs = [_cost_of_dropping(fit, i, y) for i in range(len(fit.columns))]
+    order = np.argsort(-np.concatenate(costs), kind="stable")[:entries]
+    keep = np.zeros(sum(map(len, costs)), dtype=bool)
+    keep[order] = True
+    keep &= np.concatenate(costs) > 0
+    columns, begin = [], 0
+    for column, cost in zip(fit.columns, costs, strict=True):
+        kept = np.flatnonzero(keep[begin : begin + len(cost)])
+        begin += len(cost)
+        if len(kept):
+            columns.append(_reduced(column, kept))
+    if not columns:
+        columns = [_reduced(fit.columns[0], np.array([int(fit.tables[0].argmax())]))]
+    return backfit(columns, y, np.ones(len(y)), sweeps=20)
+
+
+def _cost_of_dropping(fit: Fit, which: int, y: Floats) -> Floats:
+    """By how much the squared error grows where a category takes the column's common value instead of its own."""
+    column, table, total = fit.columns[which], fit.tables[which], fit.raw()
+    live = (total > 0) | (y > 0)
+    common = float(np.average(table[column.codes], weights=live)) if live.any() else 0.0
+    without = total - table[column.codes] + common
+    growth = (y - np.maximum(without, 0)) ** 2 - (y - np.maximum(total, 0)) ** 2
+    cost: Floats = np.bincount(column.codes, weights=growth, minlength=len(table)).astype(np.float64)
+    return cost
+
+
+def _reduced(column: Column, kept: NDArray[np.int64]) -> Column:
+    """The column with the kept categories, and all others as one."""
+    mapping = np.full(len(column.values), len(kept), dtype=np.int64)
+    mapping[kept] = np.arange(len(kept))
+    values = [*(column.values[i] for i in kept), OTHER]
+    return Column(column.name, column.expression, column.phrase, values, mapping[column.codes])

@@ -1,0 +1,171 @@
+"""What surrounds a token: the predicates of the field, from token strings alone and from left to right.
+
+Nothing here looks ahead, since a causal model cannot either. The lexical state (brackets, strings, comments) follows
+Python's rules, starts as plain code at the beginning of the text, and is the state *after* the token.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from typing import Any
+
+KEYWORDS = frozenset(keyword.kwlist) | {"match", "case", "self", "cls"}
+
+#: Every field of a reading and what it says. The names are those of the dictionaries that `read` returns.
+FIELDS: dict[str, str] = {
+    "text": "the token itself",
+    "prev": "the token before it ('' at the start)",
+    "prev2": "the token two before it",
+    "prev3": "the token three before it",
+    "before": "up to eight tokens before it, the nearest first",
+    "word": "the identifier or number that ends with this token, as far as it is written",
+    "left": "the last identifier that was complete before `word`",
+    "kind": "space, newline, number, keyword, name, open, close, quote, dot, comma, operator or other",
+    "line": "the text of the line up to and with this token",
+    "first": "the first word or sign on the line",
+    "above": "the first word or sign on the line before that is not empty",
+    "indent": "spaces before the first word of the line",
+    "column": "tokens since the line began",
+    "position": "tokens since the text began",
+    "depth": "open brackets",
+    "opener": "the innermost open bracket: (, [, { or ''",
+    "callee": "the identifier before the innermost open bracket",
+    "quote": "the quotation mark of the string that is open, or ''",
+    "comment": "whether a comment is open",
+    "prose": "'docstring' inside triple quotes, 'string' inside other quotes, 'comment' in a comment, else 'code'",
+    "seen": "how often the same token occurred before",
+    "since": "tokens since it last occurred, 0 if never",
+    "follow": "the token that followed its last occurrence, '' if there was none",
+}
+
+_LEXEMES = re.compile(r'"""|\'\'\'|\\.|["\'#\n()\[\]{}]|[^\W\d]\w*|[^"\'#\n()\[\]{}\\\w]+|\d\w*|\\', re.DOTALL)
+_CLOSES = {")": "(", "]": "[", "}": "{"}
+_IDENTIFIER_TAIL = re.compile(r"\w+$")
+_IDENTIFIER = re.compile(r"\w+")
+_FIRST = re.compile(r"\s*(\w+|[^\w\s]+)")
+
+
+class _Lexer:
+    """Bracket and string state, fed with token strings one after the other."""
+
+    def __init__(self) -> None:
+        self.quote = ""
+        self.comment = False
+        self.brackets: list[tuple[str, str]] = []
+        self._name = ""
+
+    def feed(self, text: str) -> None:
+        for lexeme in _LEXEMES.findall(text):
+            if self.quote:
+                self._in_string(lexeme)
+            elif self.comment:
+                self.comment = lexeme != "\n"
+            else:
+                self._in_code(lexeme)
+
+    def _in_string(self, lexeme: str) -> None:
+        closed = lexeme.startswith(self.quote) and lexeme[0] in "\"'"
+        if closed or (lexeme == "\n" and len(self.quote) == 1):
+            self.quote = ""
+
+    def _in_code(self, lexeme: str) -> None:
+        if lexeme[0] in "\"'":
+            self.quote = lexeme
+        elif lexeme == "#":
+            self.comment = True
+        elif lexeme in ("(", "[", "{"):
+            self.brackets.append((lexeme, self._name))
+        elif self.brackets and self.brackets[-1][0] == _CLOSES.get(lexeme):
+            self.brackets.pop()
+        if lexeme[0].isalnum() or lexeme[0] == "_":
+            self._name = lexeme
+        elif not lexeme.isspace():
+            self._name = ""
+
+
+def _kind(text: str, word: str) -> str:
+    """The class of a token, decided by its first sign that is not a space."""
+    bare = text.strip(" \t")
+    if not bare:
+        return "space"
+    head = bare[0]
+    if head == "\n":
+        return "newline"
+    if head.isdigit():
+        return "number"
+    if head.isalpha() or head == "_":
+        return "keyword" if word in KEYWORDS else "name"
+    simple = {"(": "open", "[": "open", "{": "open", ")": "close", "]": "close", "}": "close"}
+    simple |= {'"': "quote", "'": "quote", ".": "dot", ",": "comma"}
+    if head in simple:
+        return simple[head]
+    return "operator" if head in "+-*/%=<>!&|^~@:;" else "other"
+
+
+def _prose(lexer: _Lexer) -> str:
+    if lexer.quote:
+        return "docstring" if len(lexer.quote) == 3 else "string"
+    return "comment" if lexer.comment else "code"
+
+
+def read(tokens: list[str]) -> list[dict[str, Any]]:
+    """One dictionary of `FIELDS` for every token of a text."""
+    lexer = _Lexer()
+    last: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    line, line_start, above, tail = "", 0, "", ""
+    left, word = "", ""
+    rows: list[dict[str, Any]] = []
+    for i, text in enumerate(tokens):
+        lexer.feed(text)
+        ended, newline, rest = text.rpartition("\n")
+        if newline:
+            done = _FIRST.match(line + ended.split("\n")[0])
+            above = done.group(1) if done else above
+            line, line_start, tail = rest, i, rest
+        else:
+            line += text
+            tail += text
+        tail = tail[-80:]
+        match = _IDENTIFIER_TAIL.search(tail)
+        now = match.group() if match else ""
+        if word and not (now.startswith(word) and now):
+            left = word
+        names = _IDENTIFIER.findall(text)
+        if len(names) > 1:
+            left = names[-2]
+        word = now
+        first = _FIRST.match(line)
+        previous = last.get(text)
+        seen = counts.get(text, 0)
+        rows.append(
+            {
+                "text": text,
+                "prev": tokens[i - 1] if i else "",
+                "prev2": tokens[i - 2] if i > 1 else "",
+                "prev3": tokens[i - 3] if i > 2 else "",
+                "before": tokens[max(0, i - 8) : i][::-1],
+                "word": word,
+                "left": left,
+                "kind": _kind(text, word),
+                "line": line,
+                "first": first.group(1) if first else "",
+                "above": above,
+                "indent": len(line) - len(line.lstrip(" ")),
+                "column": i - line_start,
+                "position": i,
+                "depth": len(lexer.brackets),
+                "opener": lexer.brackets[-1][0] if lexer.brackets else "",
+                "callee": lexer.brackets[-1][1] if lexer.brackets else "",
+                "quote": lexer.quote,
+                "comment": lexer.comment,
+                "prose": _prose(lexer),
+                "seen": seen,
+                "since": i - previous if previous is not None else 0,
+                "follow": tokens[previous + 1] if previous is not None else "",
+            }
+        )
+        last[text] = i
+        counts[text] = seen + 1
+    return rows

@@ -1,0 +1,12 @@
+"""Records drawn for people: an HTML page, a terminal view, and the JSON on disk.
+
+This room knows records alone: no model, no dictionary, no corpus. What is not in the record is not on the page.
+"""
+
+from __future__ import annotations
+
+from autointerp.report._files import ensure_writable, read_json, write_json, write_page
+from autointerp.report._page import page
+from autointerp.report._terminal import show
+
+__all__ = ["ensure_writable", "page", "read_json", "show", "write_json", "write_page"]

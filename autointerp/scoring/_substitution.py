@@ -1,0 +1,71 @@
+"""Substitution: can the program stand in for the feature inside the model?"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from autointerp.circuits import divergence_of
+from autointerp.programs import Predictor
+from autointerp.records import Explanation, Score, Unscored
+from autointerp.scoring._bootstrap import Weights, interval
+from autointerp.scoring._exam import Exam
+from autointerp.scoring._protocol import Controls, Graded
+
+NAME = "substitution"
+#: Texts that the model is run on: two thirds activating, the rest near misses.
+_ACTIVE, _NEAR = 16, 8
+#: Below this much damage by ablation (nats a token) the ratio would be one of rounding errors.
+_LEAST_DAMAGE = 1e-7
+
+
+class Substitution:
+    """S = 1 - KL(predictions in place) / KL(feature ablated), both against the clean model, clipped to [-1, 1].
+
+    The divergences are summed over the texts before the ratio is taken: on a near miss ablation does nothing, so that a ratio
+    per text would be undefined exactly where false alarms have to be paid for.
+    """
+
+    def __call__(self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor) -> Graded:
+        """As the protocol says. Control: the program of another feature's explanation."""
+        if explanation.predictor is None:
+            return Graded(Unscored(name=NAME, reason="the explanation has no program"))
+        spaced = np.unique(np.linspace(0, exam.active - 1, min(_ACTIVE, exam.active)).round().astype(int))
+        chosen = np.concatenate([spaced, exam.active + np.arange(min(_NEAR, exam.near))])
+        programs = {"value": explanation.predictor}
+        if controls.shuffled is not None:
+            programs["shuffled_explanation"] = controls.shuffled
+        true = torch.from_numpy(exam.activations[chosen])
+        replacements = [torch.zeros_like(true)]
+        for program in programs.values():
+            predicted = exam.spread(predictor(program, exam.strings))[chosen]
+            replacements.append(torch.from_numpy(np.maximum(predicted, 0.0)))
+        divergence = divergence_of(
+            exam.subject,
+            exam.dictionary.output_site,
+            exam.dictionary.direction(exam.feature),
+            torch.from_numpy(exam.ids[chosen]).long(),
+            torch.from_numpy(exam.lengths[chosen]).long(),
+            true,
+            replacements,
+        ).numpy()
+        ablated = divergence[0]
+        if ablated.mean() < _LEAST_DAMAGE:
+            reason = f"ablation changes the output by {ablated.mean():.1e} nats a token: nothing to undo"
+            return Graded(Unscored(name=NAME, reason=reason))
+
+        def ratio(row: int, weights: Weights) -> float:
+            damage = float(weights @ ablated)
+            return float(np.clip(1 - float(weights @ divergence[row]) / damage, -1, 1)) if damage > 0 else float("nan")
+
+        once = np.ones(len(chosen))
+        values = {name: ratio(row, once) for row, name in enumerate(programs, start=1)}
+        return Graded(
+            Score(
+                name=NAME,
+                value=values.pop("value"),
+                ci=interval(lambda w: ratio(1, w), exam.documents[chosen], seed=exam.seed),
+                n=len(chosen),
+                control=values,
+            )
+        )
