@@ -19,7 +19,7 @@ PACKAGE = REPOSITORY / "autointerp"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 LIGHT = sorted(set(ROOMS) & {"errors", "llm", "programs", "prompts", "records", "report", "sandbox"})
-HEAVY = ("torch", "transformers", "nnsight", "sklearn")
+HEAVY = ("torch", "transformers", "nnsight")
 
 LONGEST_FILE = 500
 LONGEST_FUNCTION = 60

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from autointerp.activations._corpus import Corpus, Passage, passages
 from autointerp.activations._documents import Split, split_of
-from autointerp.activations._index import Index, IndexMeta, write_index
+from autointerp.activations._index import Index, IndexMeta, staged, write_index
 from autointerp.activations._record import SplitRecorder, Totals
 from autointerp.dictionaries import Dictionary, Sparse
 from autointerp.errors import CorpusError
@@ -57,29 +56,28 @@ def build_index(
         raise CorpusError(f"{corpus.name} leaves the {' and '.join(empty)} split without text: give more documents")
     totals = Totals(dictionary.size)
     size = sum(len(p.ids) for p in chosen)
-    staging = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    staging.mkdir(parents=True)
-    for split, found in by_split.items():
-        cap = settings.train_cap if split is Split.TRAIN else settings.heldout_cap
-        recorder = SplitRecorder(dictionary.size, length + 1, cap)
-        for start in range(0, len(found), _BATCH):
-            _take(subject, dictionary, found[start : start + _BATCH], recorder, totals)
-            if progress is not None:
-                progress(totals.tokens, size)
-        write_index.split(staging, split, found, subject.bos, length + 1, recorder.finish())
-    meta = IndexMeta(
-        key=key,
-        model=subject.fingerprint,
-        dictionary=dictionary.fingerprint,
-        corpus=content,
-        corpus_name=corpus.name,
-        tokens=totals.tokens,
-        features=dictionary.size,
-        length=length + 1,
-        not_finite=totals.not_finite,
-        settings=asdict(settings),
-    )
-    return write_index.finish(staging, folder, totals, meta)
+    with staged(folder) as staging:
+        for split, found in by_split.items():
+            cap = settings.train_cap if split is Split.TRAIN else settings.heldout_cap
+            recorder = SplitRecorder(dictionary.size, length + 1, cap)
+            for start in range(0, len(found), _BATCH):
+                _take(subject, dictionary, found[start : start + _BATCH], recorder, totals)
+                if progress is not None:
+                    progress(totals.tokens, size)
+            write_index.split(staging, split, found, subject.bos, length + 1, recorder.finish())
+        meta = IndexMeta(
+            key=key,
+            model=subject.fingerprint,
+            dictionary=dictionary.fingerprint,
+            corpus=content,
+            corpus_name=corpus.name,
+            tokens=totals.tokens,
+            features=dictionary.size,
+            length=length + 1,
+            not_finite=totals.not_finite,
+            settings=asdict(settings),
+        )
+        return write_index.finish(staging, folder, totals, meta)
 
 
 def _take(

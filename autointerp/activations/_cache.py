@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from platformdirs import user_cache_path
 
 from autointerp.activations._build import IndexSettings, Progress, build_index
 from autointerp.activations._corpus import Corpus
-from autointerp.activations._index import VERSION, Index
+from autointerp.activations._index import VERSION, Index, sweep
 from autointerp.dictionaries import Dictionary
 from autointerp.errors import CacheError, OutputError
 from autointerp.models import Subject
@@ -49,27 +47,8 @@ def open_index(
         pass
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(place)
+        sweep(place)
         return build_index(subject, dictionary, corpus, place, key=key, settings=settings, progress=progress)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"the index cannot be written to {place.parent}: {reason}; set AUTOINTERP_CACHE") from error
-
-
-def _sweep(place: Path) -> None:
-    """Remove what builds of this index left behind that were killed."""
-    for part in place.parent.glob(f"{place.name}.*.part"):
-        owner = part.suffixes[-2].lstrip(".")
-        with suppress(OSError, ValueError):
-            if int(owner) != os.getpid() and not _alive(int(owner)):
-                shutil.rmtree(part, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

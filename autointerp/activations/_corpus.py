@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autointerp.activations._documents import Document, bucket
-from autointerp.activations._stdlib import stdlib_documents, stdlib_root
+from autointerp.activations._stdlib import stdlib_documents, stdlib_files, stdlib_root
 from autointerp.errors import CorpusError
 
 STDLIB = "stdlib"
@@ -44,7 +44,7 @@ def open_corpus(name: str) -> Corpus:
     """
     if name == STDLIB:
         root = stdlib_root()
-        return Corpus(name, _stat_mark(root.rglob("*.py")), stdlib_documents)
+        return Corpus(name, _stat_mark(stdlib_files(root)), stdlib_documents)
     path = Path(name).expanduser()
     if path.is_file() and path.suffix in (".jsonl", ".ndjson"):
         return Corpus(name, _stat_mark([path]), lambda: _jsonl(path))
@@ -65,21 +65,29 @@ def _stat_mark(files: Iterable[Path]) -> str:
 
 
 def _jsonl(path: Path) -> Iterator[Document]:
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
+    for number, line in enumerate(_lines(path), 1):
+        if line.strip():
             try:
                 text = json.loads(line)["text"]
             except (ValueError, KeyError, TypeError) as error:
                 raise CorpusError(f'{path}:{number} is no JSON object with a "text"') from error
+            if not isinstance(text, str):
+                raise CorpusError(f'{path}:{number} has a "text" that is no string: {text!r:.40}')
             # Named by content, so that its split does not depend on where in the file it stands.
             yield Document(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16], text)
 
 
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as stream:
+            yield from stream
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def _files(root: Path, files: Sequence[Path]) -> Iterator[Document]:
     for path in files:
-        text = path.read_text("utf-8", errors="replace")
+        text = b"".join(_lines(path)).decode("utf-8", errors="replace").replace("\r\n", "\n")
         if text:
             yield Document(path.relative_to(root).as_posix(), text)
 
@@ -89,15 +97,15 @@ def passages(
 ) -> tuple[list[Passage], str]:
     """A uniform sample of passages of at most `length` tokens, `budget` tokens in all, and the hash of their text.
 
-    Passages come in the order of a hash of their names, so that the first n of them are a uniform sample too. A text that
-    occurs twice is taken once, or the same words could stand in two splits.
+    Passages come in the order of a hash of their names, so that the first n of them are a uniform sample too. What occurs
+    twice is taken once, or the same words could stand in two splits.
     """
     candidates: list[tuple[float, str, int, str]] = []
     for document in corpus.documents():
         for line, text in _cut(document.text, length * _CHARACTERS_PER_TOKEN):
             candidates.append((bucket(f"{document.id}:{line}"), document.id, line, text))
     candidates.sort()
-    digest, seen, taken, left = hashlib.sha256(), set[str](), list[Passage](), budget
+    digest, seen, taken, left = hashlib.sha256(), set[str | tuple[int, ...]](), list[Passage](), budget
     for _, document_id, line, text in candidates:
         if left <= 0:
             break
@@ -105,8 +113,12 @@ def passages(
         if not key or key in seen:
             continue
         seen.add(key)
-        ids = encode(text)[:length]
-        taken.append(Passage(document_id, line, tuple(ids)))
+        # Long texts that differ behind the cut alone are the same passage.
+        ids = tuple(encode(text)[:length])
+        if ids in seen:
+            continue
+        seen.add(ids)
+        taken.append(Passage(document_id, line, ids))
         digest.update(f"{document_id}:{line}\0{text}\0".encode("utf-8", "surrogatepass"))
         left -= len(ids)
     return taken, digest.hexdigest()[:16]

@@ -1,6 +1,6 @@
 """The index on disk: a folder of arrays with a manifest that says what each must be.
 
-meta.json               what was indexed, and size and hash of every other file: written last
+meta.json               what was indexed, size and hash of every other file, and its own hash: written last
 totals/                 per feature: active, total, maximum, histogram
 train/ refine/ test/    tokens [passages, length], lengths, documents, lines
                         indptr, positions, values: known activations of feature f are [indptr[f] : indptr[f + 1]],
@@ -10,11 +10,14 @@ train/ refine/ test/    tokens [passages, length], lengths, documents, lines
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,12 @@ class IndexMeta(BaseModel):
     not_finite: int
     settings: dict[str, int]
     files: dict[str, tuple[int, str]] = {}
+    seal: str = ""
+
+    def sealed(self) -> IndexMeta:
+        """The same, with the hash of all other fields."""
+        bare = self.model_copy(update={"seal": ""})
+        return self.model_copy(update={"seal": hashlib.sha256(bare.model_dump_json().encode()).hexdigest()[:16]})
 
 
 class Index:
@@ -77,6 +86,8 @@ class Index:
             raise CacheError(f"{folder} holds no whole index") from error
         if meta.version != VERSION or meta.key != key:
             raise CacheError(f"{folder} is an index of version {meta.version}, this program reads {VERSION}")
+        if meta != meta.sealed():
+            raise CacheError(f"{folder / META} is not what was written")
         for name, (size, digest) in meta.files.items():
             path = folder / name
             if not path.is_file() or path.stat().st_size != size or _digest(path) != digest:
@@ -109,22 +120,61 @@ class write_index:  # noqa: N801 - a namespace of two functions
 
     @staticmethod
     def finish(staging: Path, folder: Path, totals: Totals, meta: IndexMeta) -> Index:
-        """Store totals and manifest, and move the whole into place at once."""
+        """Store totals and manifest, and move the whole into place at once.
+
+        Where another process was faster, its index is taken: both were made from the same things. A whole index is never
+        removed, since someone may be reading it.
+        """
         _store(
             staging / "totals",
             {name: getattr(totals, name).numpy() for name in ("active", "total", "maximum", "histogram")},
         )
         paths = sorted(p for p in staging.rglob("*") if p.is_file())
         listed = {p.relative_to(staging).as_posix(): (p.stat().st_size, _digest(p)) for p in paths}
-        whole = meta.model_copy(update={"files": listed})
+        whole = meta.model_copy(update={"files": listed}).sealed()
         (staging / META).write_text(whole.model_dump_json(indent=1))
-        shutil.rmtree(folder, ignore_errors=True)
         try:
-            os.replace(staging, folder)
+            os.rename(staging, folder)
         except OSError:
-            # Another process was faster; both wrote the same thing, so theirs is as good.
-            shutil.rmtree(staging, ignore_errors=True)
+            with suppress(CacheError):
+                return Index.read(folder, meta.key)
+            with staged(folder) as aside:
+                os.rename(folder, aside / "broken")
+                os.rename(staging, folder)
         return Index.read(folder, meta.key)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` to prepare its content in; what is still there at the end is removed.
+
+    It is locked for as long as it is in use: the lock goes with the process, whatever becomes of that, and tells `sweep`
+    even across containers, where process numbers tell nothing.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent))
+    lock = os.open(staging, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        # Whoever swept between these two steps took the new folder for one that nobody holds.
+        staging.mkdir(mode=0o700, exist_ok=True)
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        os.close(lock)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what `staged` left beside `folder` in processes that were killed."""
+    for part in folder.parent.glob(f"{folder.name}.*.part"):
+        with suppress(OSError):
+            lock = os.open(part, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(part, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 def _store(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

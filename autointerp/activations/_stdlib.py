@@ -18,6 +18,12 @@ def stdlib_root() -> Path:
     return Path(sysconfig.get_paths()["stdlib"])
 
 
+def stdlib_files(root: Path) -> list[Path]:
+    """The source files below `root` that belong to the standard library, in order of name."""
+    found = (path for path in root.rglob("*.py") if not _NOT_STDLIB.intersection(path.relative_to(root).parts))
+    return sorted(path for path in found if path.is_file())
+
+
 def stdlib_documents(root: Path | None = None) -> Iterator[Document]:
     """Every source file below `root` (default: this Python's standard library), in order of name, each text once.
 
@@ -26,10 +32,8 @@ def stdlib_documents(root: Path | None = None) -> Iterator[Document]:
     """
     base = root or stdlib_root()
     seen: set[bytes] = set()
-    for path in sorted(base.rglob("*.py")):
+    for path in stdlib_files(base):
         relative = path.relative_to(base)
-        if _NOT_STDLIB.intersection(relative.parts):
-            continue
         try:
             text = path.read_bytes().decode("utf-8")
         except (OSError, UnicodeDecodeError):

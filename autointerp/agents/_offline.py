@@ -5,7 +5,7 @@ from __future__ import annotations
 from autointerp.agents._claims import claims_from
 from autointerp.agents._protocol import Gate, Report
 from autointerp.induction import Rule, learn
-from autointerp.records import EffectClaim, Evidence, Explanation, Verdict
+from autointerp.records import EffectClaim, Evidence, Explanation, Program, Verdict
 from autointerp.tools import Sample, Workbench, effects_of, sample_texts
 
 #: Below this many activations or activating texts in the train split there is nothing to learn from.
@@ -22,11 +22,11 @@ class RuleScientist:
     def explain(self, bench: Workbench, gate: Gate) -> Report:
         """As the protocol says."""
         sample = sample_texts(bench, active=_TEXTS, silent=_TEXTS)
-        count = int((sample.activations > 0).sum())
-        if sample.active < _FEWEST_TEXTS or count < _FEWEST_ACTIVATIONS:
-            return Report(_insufficient(bench, sample.active, count))
+        learned = _learned(bench, sample, gate)
+        if learned is None:
+            return Report(_insufficient(bench, sample.active, _count(sample)))
+        rule, score = learned
         effects = tuple(claim for effect in effects_of(bench) for claim in claims_from(effect, bench.subject.strings))
-        rule, score = _best(learn(_texts(bench, sample), _activations(sample)), gate)
         verdict = Verdict.EXPLAINED if score >= _EXPLAINED else Verdict.UNINTERPRETABLE
         promotes = _promotes(effects)
         explanation = Explanation(
@@ -39,6 +39,22 @@ class RuleScientist:
             confidence=min(1.0, max(0.0, score)),
         )
         return Report(explanation, (_refine_evidence(rule, score),))
+
+    def predictor(self, bench: Workbench, gate: Gate) -> Program | None:
+        """As the protocol says."""
+        learned = _learned(bench, sample_texts(bench, active=_TEXTS, silent=_TEXTS), gate)
+        return learned[0].program if learned is not None else None
+
+
+def _count(sample: Sample) -> int:
+    return int((sample.activations > 0).sum())
+
+
+def _learned(bench: Workbench, sample: Sample, gate: Gate) -> tuple[Rule, float] | None:
+    """The rule that is handed in and its refine-split correlation; None where there is too little to learn from."""
+    if sample.active < _FEWEST_TEXTS or _count(sample) < _FEWEST_ACTIVATIONS:
+        return None
+    return _best(learn(_texts(bench, sample), _activations(sample)), gate)
 
 
 def _best(rules: list[Rule], gate: Gate) -> tuple[Rule, float]:
@@ -74,10 +90,14 @@ def _promotes(effects: tuple[EffectClaim, ...]) -> str:
     down = [claim for claim in effects if claim.intervention == "ablate" and claim.sign > 0]
     parts = []
     if up:
-        parts.append("promotes " + ", ".join(map(repr, up[0].tokens)))
+        parts.append("promotes " + _listed(up[0]))
     if down:
-        parts.append("suppresses " + ", ".join(map(repr, down[0].tokens)))
+        parts.append("suppresses " + _listed(down[0]))
     return " and ".join(parts) or "no token moves dependably when it is ablated"
+
+
+def _listed(claim: EffectClaim) -> str:
+    return ", ".join(f"`{repr(token)[1:-1]}`" for token in claim.tokens)
 
 
 def _summary(rule: Rule, verdict: Verdict, promotes: str) -> str:

@@ -28,3 +28,7 @@ class Scientist(Protocol):
     def explain(self, bench: Workbench, gate: Gate) -> Report:
         """Investigate the feature of the bench."""
         ...
+
+    def predictor(self, bench: Workbench, gate: Gate) -> Program | None:
+        """The explanation's program alone: what the shuffled control needs of another feature. None where there is none."""
+        ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autointerp.models import Edit, Operation, Subject
+from autointerp.models import Captured, Edit, Operation, Subject
 from autointerp.records import Site
 
 _BATCH = 32
@@ -35,16 +35,21 @@ class Prompts:
         return len(self.ids)
 
 
-def prompts_of(subject: Subject, site: Site, ids: Tensor, places: Tensor) -> Prompts:
-    """Run the prompts once as they are; `site` has to be a resid_post."""
-    resid, logits = [], []
-    for start in range(0, len(ids), _BATCH):
-        here = slice(start, start + _BATCH)
-        clean = subject.run(ids[here], capture=[site], logits=True)
-        assert clean.logits is not None
-        resid.append(clean.sites[site])
-        logits.append(_at(clean.logits, places[here]))
-    return Prompts(ids, places, site, torch.cat(resid), torch.cat(logits))
+def clean_run(subject: Subject, site: Site, ids: Tensor) -> Captured:
+    """Texts [texts, tokens] run as they are: activations at the site, and logits at all places."""
+    parts = [
+        subject.run(ids[start : start + _BATCH], capture=[site], logits=True) for start in range(0, len(ids), _BATCH)
+    ]
+    logits = torch.cat([part.logits for part in parts if part.logits is not None])
+    return Captured({site: torch.cat([part.sites[site] for part in parts])}, logits)
+
+
+def prompts_of(subject: Subject, site: Site, ids: Tensor, places: Tensor, *, clean: Captured | None = None) -> Prompts:
+    """Prompts with their clean run, made here unless given; `site` has to be a resid_post."""
+    if clean is None:
+        clean = clean_run(subject, site, ids)
+    assert clean.logits is not None
+    return Prompts(ids, places, site, clean.sites[site], _at(clean.logits, places))
 
 
 def next_token_change(subject: Subject, prompts: Prompts, added: Tensor) -> Tensor:

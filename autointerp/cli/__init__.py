@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from autointerp.cli._main import app, main
+from autointerp.cli._main import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from autointerp.cli._interrupts import pressed
+
 
 @contextmanager
 def progress_bar(*, enabled: bool) -> Iterator[Callable[[str, int | None, int | None], None]]:
@@ -24,6 +26,8 @@ def progress_bar(*, enabled: bool) -> Iterator[Callable[[str, int | None, int | 
         task = bar.add_task("starting", total=None)
 
         def progress(step: str, done: int | None, total: int | None) -> None:
+            if pressed():
+                raise KeyboardInterrupt  # a library swallowed it
             bar.update(task, description=step, completed=done or 0, total=total)
 
         yield progress

@@ -28,7 +28,7 @@ class SparseAutoencoder:
         self.input_site = self.output_site = site
         self._weights = weights
         self._rule: str = config["architecture"]
-        self._k = int(config.get("k", 0))
+        self._k: int = config.get("k", 0)
         self._centre = bool(config.get("apply_b_dec_to_input", True))
         self.width, self.size = weights["W_enc"].shape
 
@@ -102,25 +102,40 @@ class SaeLens:
 
 def _config(path: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise DictionaryError(f"{path} is missing: copy it beside {WEIGHTS}") from error
     except (OSError, ValueError) as error:
         raise DictionaryError(f"{path} is no JSON: {error}; fetch it again") from error
+    if not isinstance(found, dict):
+        raise DictionaryError(f"{path} holds no JSON object: fetch it again")
+    config = _in_new_terms(path, found)
     rules = ("standard", "topk", "jumprelu")
     if (rule := config.get("architecture")) not in rules:
         raise DictionaryError(f"{path}: architecture {rule!r} is not read; those that are: {', '.join(rules)}")
     for key in ("normalize_activations", "reshape_activations"):
         if config.get(key, "none") != "none":
             raise DictionaryError(f"{path}: {key} {config[key]!r} is not read; only 'none' is")
-    if config["architecture"] == "topk" and int(config.get("k", 0)) < 1:
-        raise DictionaryError(f"{path}: a topk autoencoder needs k of at least 1, found {config.get('k')!r}")
+    if config["architecture"] == "topk":
+        size, k = config.get("d_sae"), config.get("k")
+        if not isinstance(k, int) or not isinstance(size, int) or not 1 <= k <= size:
+            raise DictionaryError(f"{path}: a topk autoencoder needs a k from 1 to d_sae, found {k!r} and {size!r}")
+    return config
+
+
+def _in_new_terms(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration written before SAELens 6 names the activation function beside the architecture, and it decides."""
+    function = config.get("activation_fn_str", "relu")
+    if function == "topk":
+        return {**config, "architecture": "topk", "k": (config.get("activation_fn_kwargs") or {}).get("k")}
+    if function != "relu":
+        raise DictionaryError(f"{path}: activation_fn_str {function!r} is not read; only 'relu' and 'topk' are")
     return config
 
 
 def _site(path: Path, config: dict[str, Any]) -> Site:
-    hook = config.get("metadata", {}).get("hook_name") or config.get("hook_name", "")
-    match = _HOOK.match(hook)
+    hook = (config.get("metadata") or {}).get("hook_name") or config.get("hook_name")
+    match = _HOOK.match(hook) if isinstance(hook, str) else None
     if match is None:
         raise DictionaryError(f"{path}: hook_name {hook!r} is no site that is read, such as blocks.2.hook_resid_post")
     return Site(layer=int(match.group(1)), kind=SiteKind(match.group(2)))
@@ -137,8 +152,13 @@ def _weights(path: Path) -> dict[str, Tensor]:
 
 
 def _check_shapes(path: Path, weights: dict[str, Tensor], config: dict[str, Any]) -> None:
-    width, size = int(config.get("d_in", -1)), int(config.get("d_sae", -1))
-    expected = {"W_enc": (width, size), "W_dec": (size, width), "b_enc": (size,), "b_dec": (width,)}
+    width, size = config.get("d_in"), config.get("d_sae")
+    expected: dict[str, tuple[Any, ...]] = {
+        "W_enc": (width, size),
+        "W_dec": (size, width),
+        "b_enc": (size,),
+        "b_dec": (width,),
+    }
     if config["architecture"] == "jumprelu":
         expected["threshold"] = (size,)
     for key, shape in expected.items():
@@ -146,3 +166,7 @@ def _check_shapes(path: Path, weights: dict[str, Tensor], config: dict[str, Any]
             raise DictionaryError(f"{path} lacks {key} of shape {shape}")
         if tuple(weights[key].shape) != shape:
             raise DictionaryError(f"{path}: {key} has shape {tuple(weights[key].shape)}, {CONFIG} says {shape}")
+    if unread := sorted(set(weights) - set(expected)):
+        raise DictionaryError(
+            f"{path} holds {unread[0]}, which a {config['architecture']} autoencoder has no use for here"
+        )

@@ -6,13 +6,15 @@ are the same thing.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from autointerp.programs import read
 
 Reading = dict[str, Any]
 
@@ -41,6 +43,8 @@ _FIELDS: list[tuple[str, str, str, Callable[[Reading], Any]]] = [
     ("PREV", 't["prev"]', "after {}", lambda t: t["prev"]),
     ("PREV2", 't["prev2"]', "two after {}", lambda t: t["prev2"]),
     ("PREV3", 't["prev3"]', "three after {}", lambda t: t["prev3"]),
+    ("PAIR", 't["pair"]', "on the pair {}", lambda t: t["pair"]),
+    ("SHAPE", 't["shape"]', "on tokens of the shape {}", lambda t: t["shape"]),
     ("WORD", 't["word"]', "in the word {}", lambda t: t["word"]),
     ("LEFT", 't["left"]', "after the word {}", lambda t: t["left"]),
     ("FIRST", 't["first"]', "on lines that begin with {}", lambda t: t["first"]),
@@ -49,6 +53,7 @@ _FIELDS: list[tuple[str, str, str, Callable[[Reading], Any]]] = [
     ("FOLLOW", 't["follow"]', "on tokens last followed by {}", lambda t: t["follow"]),
     ("OPENER", 't["opener"]', "inside {}", lambda t: t["opener"]),
     ("KIND", 't["kind"]', "on a {}", lambda t: t["kind"]),
+    ("PREV_KIND", 't["prev_kind"]', "after a {}", lambda t: t["prev_kind"]),
     ("PROSE", 't["prose"]', "in {}", lambda t: t["prose"]),
     ("DEPTH", 'min(t["depth"], 3)', "at bracket depth {}", lambda t: min(t["depth"], 3)),
     ("COLUMN", 'min(t["column"], 6)', "at token {} of the line", lambda t: min(t["column"], 6)),
@@ -63,32 +68,67 @@ _FIELDS: list[tuple[str, str, str, Callable[[Reading], Any]]] = [
     ),
 ]
 #: Tokens tried as "within eight tokens after", those that precede the activation most tellingly first.
-_RECENT = 6
+_RECENT, _REACH, _FEWEST = 6, 8, 10
 
 
-def columns_of(readings: Sequence[Reading], y: NDArray[np.float64]) -> list[Column]:
-    """Every predicate over the tokens; `y` [tokens] only decides which recent tokens are worth a column."""
+def columns_of(texts: Sequence[Sequence[str]], y: NDArray[np.float64]) -> list[Column]:
+    """Every predicate over the tokens of the texts, put end to end; `y` [tokens] only decides which recent tokens get one."""
+    coded = np.concatenate([_coded(tuple(text)) for text in texts], axis=1)
     columns = []
-    for name, expression, phrase, of in _FIELDS:
-        numbers: dict[Any, int] = {}
-        codes = np.fromiter((numbers.setdefault(of(t), len(numbers)) for t in readings), np.int64, len(readings))
-        columns.append(Column(name, expression, phrase, list(numbers), codes))
-    for i, token in enumerate(_telling(readings, y)):
-        codes = np.fromiter((token in t["before"] for t in readings), np.int64, len(readings))
+    for (name, expression, phrase, _), codes, known in zip(_FIELDS, coded, _VALUES, strict=True):
+        present, compact = np.unique(codes, return_inverse=True)
+        columns.append(Column(name, expression, phrase, [known[i] for i in present], compact.astype(np.int64)))
+    starts = np.cumsum([0, *(len(text) for text in texts)])[:-1]
+    before = _before(columns[0].codes, starts)
+    for i, code in enumerate(_telling(before, y, len(columns[0].values))):
+        token = columns[0].values[code]
         expression = f'{token!r} in t["before"]'
-        columns.append(Column(f"NEAR{i}", expression, f"within eight tokens after {token!r}", [False, True], codes))
+        phrase = f"within eight tokens after `{repr(token)[1:-1]}`"
+        columns.append(Column(f"NEAR{i}", expression, phrase, [False, True], (before == code).any(0).astype(np.int64)))
     return columns
 
 
-def _telling(readings: Sequence[Reading], y: NDArray[np.float64]) -> list[str]:
+#: By field: the number of each value that ever occurred, and the values by number.
+_NUMBERS: list[dict[Any, int]] = [{} for _ in _FIELDS]
+_VALUES: list[list[Any]] = [[] for _ in _FIELDS]
+
+
+@lru_cache(maxsize=4096)
+def _coded(text: tuple[str, ...]) -> NDArray[np.int32]:
+    """The value numbers of all fields, [fields, tokens]. Features share their texts, so each is read once."""
+    readings = read(list(text))
+    codes = np.empty((len(_FIELDS), len(text)), dtype=np.int32)
+    for row, (_, _, _, of), numbers, values in zip(codes, _FIELDS, _NUMBERS, _VALUES, strict=True):
+        for i, t in enumerate(readings):
+            value = of(t)
+            number = numbers.get(value)
+            if number is None:
+                number = numbers[value] = len(values)
+                values.append(value)
+            row[i] = number
+    return codes
+
+
+def _before(codes: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The codes of the eight tokens before each token of its own text, [8, tokens]; -1 where the text is younger."""
+    place = np.arange(len(codes))
+    first = np.zeros(len(codes), dtype=np.int64)
+    first[starts] = starts
+    first = np.maximum.accumulate(first)
+    rows = np.full((_REACH, len(codes)), -1, dtype=np.int64)
+    for offset in range(1, _REACH + 1):
+        inside = place - offset >= first
+        rows[offset - 1, inside] = codes[place[inside] - offset]
+    return rows
+
+
+def _telling(before: NDArray[np.int64], y: NDArray[np.float64], size: int) -> list[int]:
     """Tokens whose presence among the last eight goes with activation: mean difference times root of the count."""
-    counts: Counter[str] = Counter()
-    sums: Counter[str] = Counter()
-    for t, value in zip(readings, y.tolist(), strict=True):
-        for token in set(t["before"]):
-            counts[token] += 1
-            if value:
-                sums[token] += value
-    overall = float(y.mean())
-    score = {token: (sums[token] / n - overall) * n**0.5 for token, n in counts.items() if n >= 10}
-    return sorted(score, key=lambda token: -score[token])[:_RECENT]
+    counts, sums = np.zeros(size), np.zeros(size)
+    for row in before:
+        inside = row >= 0
+        counts += np.bincount(row[inside], minlength=size)
+        sums += np.bincount(row[inside], weights=y[inside], minlength=size)
+    score = np.where(counts >= _FEWEST, (sums / np.maximum(counts, 1) - y.mean()) * np.sqrt(counts), -np.inf)
+    best = np.argsort(-score, kind="stable")[:_RECENT]
+    return [int(code) for code in best if np.isfinite(score[code])]

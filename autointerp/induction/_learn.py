@@ -8,16 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from autointerp.induction._columns import columns_of
-from autointerp.induction._fit import backfit, select
+from autointerp.induction._fit import SHRINK, backfit, select
 from autointerp.induction._prune import prune
 from autointerp.induction._write import program_of, sentence_of
-from autointerp.programs import read
 from autointerp.records import Program
 
-#: Table entries of the programs that are tried: about six go on a line.
-SIZES = (6, 16, 32, 64)
 _MOST_PREDICATES = 4
 _SET_ASIDE = 4  # every fourth text judges which predicates are worth having
+#: How many of the chosen predicates, and how many table entries (about five go on a line), the tried programs have.
+_SHAPES = ((4, 8), (4, 16), (4, 32), (4, 48), (2, 24), (2, 56))
+#: Entries of the programs that look at the token alone: for a feature of many rare tokens nothing else is learnable.
+_TOKEN_ALONE = (12, 36, 72)
+#: Alone, the table of tokens is nearly a table of means: a token seen twice, strong both times, is worth its entry.
+_LIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +41,19 @@ def learn(texts: Sequence[list[str]], activations: Sequence[Sequence[float]]) ->
         while predicates are chosen.
     activations: one number per token, at least one of them above zero.
     """
-    readings = [t for text in texts for t in read(text)]
     y = np.concatenate([np.asarray(a, dtype=np.float64) for a in activations])
     number = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
-    columns = columns_of(readings, y)
-    chosen = select(columns, y, number % _SET_ASIDE == 0, _MOST_PREDICATES) or [columns[0]]
-    whole = backfit(chosen, y, np.ones(len(y)))
+    columns = columns_of(texts, y)
+    chosen = select(columns, y, number % _SET_ASIDE == 0, _MOST_PREDICATES) or columns[:1]
+    shapes = [(tuple(chosen[:most]), size, SHRINK) for most, size in _SHAPES if most - 1 <= len(chosen)]
+    shapes += [((columns[0],), size, _LIGHT) for size in _TOKEN_ALONE]
+    whole = {(some, shrink): backfit(some, y, np.ones(len(y)), shrink=shrink) for some, _, shrink in shapes}
     scale = float(y.max())
-    rules: list[Rule] = []
-    for size in SIZES:
-        fit = prune(whole, y, size)
+    rules: dict[str, Rule] = {}
+    for some, size, shrink in shapes:
+        fit = prune(whole[some, shrink], y, size, shrink)
         predicted = np.maximum(fit.raw(), 0)
         r = float(np.corrcoef(predicted, y)[0, 1]) if predicted.std() > 0 else 0.0
-        rule = Rule(program_of(fit, scale), sentence_of(fit, scale), r)
-        if not rules or rule.program != rules[-1].program:
-            rules.append(rule)
-    return rules
+        program = program_of(fit, scale)
+        rules.setdefault(program.source, Rule(program, sentence_of(fit, scale), r))
+    return sorted(rules.values(), key=lambda rule: rule.program.lines)

@@ -6,19 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autointerp.induction._columns import Column
-from autointerp.induction._fit import Fit, Floats, backfit
+from autointerp.induction._fit import SHRINK, Fit, Floats, backfit
 
 #: The value that stands for all categories without an entry of their own.
 OTHER = "<other>"
+#: A category seen once has no entry: what it did need not happen again.
+_FEWEST = 2
 
 
-def prune(fit: Fit, y: Floats, entries: int) -> Fit:
+def prune(fit: Fit, y: Floats, entries: int, shrink: float = SHRINK) -> Fit:
     """The fit with at most `entries` table entries in all, refitted; what is dropped shares one value a column."""
     costs = [_cost_of_dropping(fit, i, y) for i in range(len(fit.columns))]
-    order = np.argsort(-np.concatenate(costs), kind="stable")[:entries]
-    keep = np.zeros(sum(map(len, costs)), dtype=bool)
-    keep[order] = True
-    keep &= np.concatenate(costs) > 0
+    seen = np.concatenate([np.bincount(c.codes, minlength=len(c.values)) for c in fit.columns])
+    worth = np.where(seen >= _FEWEST, np.concatenate(costs), 0.0)
+    keep = np.zeros(len(worth), dtype=bool)
+    keep[np.argsort(-worth, kind="stable")[:entries]] = True
+    keep &= worth > 0
     columns, begin = [], 0
     for column, cost in zip(fit.columns, costs, strict=True):
         kept = np.flatnonzero(keep[begin : begin + len(cost)])
@@ -27,7 +30,17 @@ def prune(fit: Fit, y: Floats, entries: int) -> Fit:
             columns.append(_reduced(column, kept))
     if not columns:
         columns = [_reduced(fit.columns[0], np.array([int(fit.tables[0].argmax())]))]
-    return backfit(columns, y, np.ones(len(y)), sweeps=20)
+    return _from_other(backfit(columns, y, np.ones(len(y)), sweeps=20, shrink=shrink))
+
+
+def _from_other(fit: Fit) -> Fit:
+    """The same sum with every entry told as its difference from the column's common value, which goes into the base."""
+    base, tables = fit.base, []
+    for column, table in zip(fit.columns, fit.tables, strict=True):
+        common = float(table[column.values.index(OTHER)])
+        tables.append(table - common)
+        base += common
+    return Fit(base, fit.columns, tuple(tables))
 
 
 def _cost_of_dropping(fit: Fit, which: int, y: Floats) -> Floats:

@@ -10,7 +10,9 @@ from autointerp.induction._fit import Fit
 from autointerp.induction._prune import OTHER
 from autointerp.records import Program
 
-_WIDTH = 100
+_WIDTH = 88
+#: Values that a sentence names before it says how many more there are.
+_LISTED = 4
 
 
 def program_of(fit: Fit, scale: float) -> Program:
@@ -22,8 +24,7 @@ def program_of(fit: Fit, scale: float) -> Program:
         pairs = [(v, x) for v, x in zip(column.values, table, strict=True) if v is not OTHER]
         pairs.sort(key=lambda pair: -pair[1])
         lines += _table(column.name, [f"{v!r}: {x:.{digits}f}" for v, x in pairs])
-        other = next((x for v, x in zip(column.values, table, strict=True) if v is OTHER), 0.0)
-        terms.append(f"{column.name}.get({column.expression}, {other:.{digits}f})")
+        terms.append(f"{column.name}.get({column.expression}, 0)")
     body = " + ".join(terms)
     lines += ["", "", "def predict(tokens):"]
     if len(body) + len("    return [max(0.0, ) for t in read(tokens)]") <= _WIDTH:
@@ -52,8 +53,9 @@ def sentence_of(fit: Fit, scale: float) -> str:
     """What raises and what lowers the activation most, in words: the first predicate leads, the others qualify."""
     parts = []
     for i, (column, table) in enumerate(zip(fit.columns, fit.tables, strict=True)):
-        other = next((x for v, x in zip(column.values, table, strict=True) if v is OTHER), 0.0)
-        gains = sorted(((x - other, v) for v, x in zip(column.values, table, strict=True) if v is not OTHER), key=_size)
+        pairs = [(x, v) for v, x in zip(column.values, table, strict=True) if v is not OTHER]
+        # Less where it is absent is more where it is present.
+        gains = sorted(((-x, True) if v is False else (x, v) for x, v in pairs), key=_size)
         up = [v for gain, v in gains if gain > 0.05 * scale]
         down = [v for gain, v in gains if gain < -0.05 * scale]
         if up:
@@ -70,9 +72,10 @@ def _size(pair: tuple[float, Any]) -> float:
 def _listed(values: list[Any]) -> str:
     if values == [True] or values == [False]:
         return ""
-    shown = ", ".join(_shown(v) for v in values[:5])
-    return shown + (f" and {len(values) - 5} more" if len(values) > 5 else "")
+    shown = ", ".join(_shown(v) for v in values[:_LISTED])
+    return shown + (f" and {len(values) - _LISTED} more" if len(values) > _LISTED else "")
 
 
 def _shown(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else str(value)
+    """A text as code, with what cannot be seen written out; in prose, backticks mark code."""
+    return f"`{repr(value)[1:-1]}`" if isinstance(value, str) and value else repr(value)

@@ -43,17 +43,21 @@ class Edit:
         """The edited activations; x [batch, tokens, width] itself is left as it was."""
         value = self.value.to(device=x.device, dtype=x.dtype)
         try:
-            edited = _OPERATIONS[self.operation](x, value)
+            # Expanded to x and no further: a value of more texts than x would change the shape of everything after it.
+            edited = _OPERATIONS[self.operation](x, value).expand_as(x)
             if self.positions is None:
                 return edited
-            return torch.where(self.positions.to(x.device)[..., None], edited, x)
+            return torch.where(self.positions.to(x.device).expand(x.shape[:2])[..., None], edited, x)
         except RuntimeError as error:
             shapes = f"value {tuple(value.shape)} against activations {tuple(x.shape)}"
+            if self.positions is not None:
+                shapes += f" at positions {tuple(self.positions.shape)}"
             raise ModelError(f"the edit at {self.site} does not fit: {shapes}") from error
 
 
 def _project_out(x: Tensor, v: Tensor) -> Tensor:
-    unit: Tensor = v / v.norm()
+    # A vector of length zero has no direction to take out.
+    unit: Tensor = v / v.norm().clamp(min=torch.finfo(v.dtype).tiny)
     without: Tensor = x - (x @ unit)[..., None] * unit
     return without
 

@@ -117,10 +117,14 @@ class Subject:
 
         Raises
         ------
-        ModelError: for a site that the model does not have, an edit that does not fit, or ids longer than the context.
+        ModelError: for a site that the model does not have or that lies before `start`, an edit that does not fit, or ids
+        longer than the context.
         """
         wanted = frozenset(capture)
-        stops = [(site, *self._module(site)) for site in self._order(wanted | {edit.site for edit in edits})]
+        sites = self._order(wanted | {edit.site for edit in edits})
+        if start is not None:
+            self._check_start(start[0], sites)
+        stops = [(site, *self._module(site)) for site in sites]
         if ids.shape[1] > self.context:
             raise ModelError(f"{ids.shape[1]} tokens are more than the context of {self.context}: cut the text")
         self.usage.forward_passes += 1
@@ -169,6 +173,14 @@ class Subject:
 
         return sorted(sites, key=place)
 
+    def _check_start(self, start: Site, sites: Sequence[Site]) -> None:
+        """See that a run can resume from `start`, and that it still comes by every one of `sites`."""
+        if start.kind is not SiteKind.RESID_POST:
+            raise ModelError(f"a run resumes from a resid_post, not from {start}")
+        first = self._order([*sites, start])[0]
+        if first != start:
+            raise ModelError(f"a run that resumes from {start} does not come by {first}: start it earlier")
+
     def _module(self, site: Site) -> tuple[Any, Point]:
         """The traced module that holds a site, and which end of it."""
         if site.kind in (SiteKind.EMBED, SiteKind.FINAL):
@@ -186,6 +198,10 @@ class Subject:
             sites = [Site(layer=layer, kind=kind) for kind in kinds]
             seen = self.run(ids, capture=sites).sites
             before, attention, mlp, after = (seen[site] for site in sites)
+            if not torch.isfinite(after).all():
+                raise ModelError(
+                    f"layer {layer} of {self.name} computes numbers that are not finite: fetch its weights again"
+                )
             off = float((before + attention + mlp - after).abs().max() / after.abs().max())
             if not off <= _TOLERANCE:
                 raise ModelError(

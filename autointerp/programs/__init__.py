@@ -2,7 +2,8 @@
 
 A program defines `predict(tokens)`, which takes the token strings of one text and returns one activation per token. Beside
 the sandbox's Python it has one function at hand, `read(tokens)`, which says for every token what surrounds it (`FIELDS`
-lists what it says). This room knows tokens as strings; it knows no model and no feature.
+lists what it says; a program gets the fields that its source names). This room knows tokens as strings, no model and no
+feature.
 """
 
 from __future__ import annotations

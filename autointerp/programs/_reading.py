@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from functools import lru_cache
 from typing import Any
 
 KEYWORDS = frozenset(keyword.kwlist) | {"match", "case", "self", "cls"}
@@ -18,10 +19,13 @@ FIELDS: dict[str, str] = {
     "prev": "the token before it ('' at the start)",
     "prev2": "the token two before it",
     "prev3": "the token three before it",
+    "pair": "the token before it and the token, as one text",
+    "shape": "the token with letters as X or x, digits as 0, and repetitions dropped",
     "before": "up to eight tokens before it, the nearest first",
     "word": "the identifier or number that ends with this token, as far as it is written",
     "left": "the last identifier that was complete before `word`",
     "kind": "space, newline, number, keyword, name, open, close, quote, dot, comma, operator or other",
+    "prev_kind": "the kind of the token before it",
     "line": "the text of the line up to and with this token",
     "first": "the first word or sign on the line",
     "above": "the first word or sign on the line before that is not empty",
@@ -39,21 +43,29 @@ FIELDS: dict[str, str] = {
     "follow": "the token that followed its last occurrence, '' if there was none",
 }
 
-_LEXEMES = re.compile(r'"""|\'\'\'|\\.|["\'#\n()\[\]{}]|[^\W\d]\w*|[^"\'#\n()\[\]{}\\\w]+|\d\w*|\\', re.DOTALL)
+#: Signs that change the state stand alone: a token may end between any two of them, so none is read together with the next.
+_LEXEMES = re.compile(r"""["'#\n()\[\]{}\\]|\w+|[^"'#\n()\[\]{}\\\w]+""")
 _CLOSES = {")": "(", "]": "[", "}": "{"}
-_IDENTIFIER_TAIL = re.compile(r"\w+$")
 _IDENTIFIER = re.compile(r"\w+")
 _FIRST = re.compile(r"\s*(\w+|[^\w\s]+)")
+_WORD_LENGTH = 80
+_CAPITALS, _SMALL, _DIGITS = re.compile(r"[A-Z]"), re.compile(r"[^\W\d_X]"), re.compile(r"\d")
+_RUNS = re.compile(r"(.)\1+", re.DOTALL)
 
 
 class _Lexer:
-    """Bracket and string state, fed with token strings one after the other."""
+    """Bracket and string state, fed with token strings one after the other: where the tokens end makes no difference."""
 
     def __init__(self) -> None:
         self.quote = ""
         self.comment = False
         self.brackets: list[tuple[str, str]] = []
         self._name = ""
+        self._name_open = False
+        self._escaped = False
+        self._marks = 0
+        self._bare = False
+        self._empty = ""
 
     def feed(self, text: str) -> None:
         for lexeme in _LEXEMES.findall(text):
@@ -65,23 +77,35 @@ class _Lexer:
                 self._in_code(lexeme)
 
     def _in_string(self, lexeme: str) -> None:
-        closed = lexeme.startswith(self.quote) and lexeme[0] in "\"'"
-        if closed or (lexeme == "\n" and len(self.quote) == 1):
+        bare, self._bare = self._bare, False
+        if lexeme == self.quote[0] and not self._escaped:
+            self._marks += 1
+            if self._marks == len(self.quote):
+                # Two marks in a row may be an empty string, or two thirds of what opens a longer one.
+                self._empty = self.quote if bare else ""
+                self.quote = ""
+            return
+        self._marks = 0
+        if lexeme == "\n" and len(self.quote) == 1 and not self._escaped:
             self.quote = ""
+        self._escaped = lexeme == "\\" and not self._escaped
 
     def _in_code(self, lexeme: str) -> None:
-        if lexeme[0] in "\"'":
-            self.quote = lexeme
+        empty, self._empty = self._empty, ""
+        if lexeme in ('"', "'"):
+            self.quote = lexeme * 3 if lexeme == empty else lexeme
+            self._marks, self._bare, self._escaped = 0, lexeme != empty, False
         elif lexeme == "#":
             self.comment = True
         elif lexeme in ("(", "[", "{"):
             self.brackets.append((lexeme, self._name))
         elif self.brackets and self.brackets[-1][0] == _CLOSES.get(lexeme):
             self.brackets.pop()
-        if lexeme[0].isalnum() or lexeme[0] == "_":
-            self._name = lexeme
+        if is_word := lexeme[0].isalnum() or lexeme[0] == "_":
+            self._name = self._name + lexeme if self._name_open else lexeme
         elif not lexeme.isspace():
             self._name = ""
+        self._name_open = is_word
 
 
 def _kind(text: str, word: str) -> str:
@@ -109,33 +133,32 @@ def _prose(lexer: _Lexer) -> str:
     return "comment" if lexer.comment else "code"
 
 
+@lru_cache(maxsize=65536)
+def shape(text: str) -> str:
+    """Capital letters as X, small ones as x, digits as 0, line breaks and other signs as they are, each run once."""
+    return _RUNS.sub(r"\1", _DIGITS.sub("0", _SMALL.sub("x", _CAPITALS.sub("X", text))))
+
+
 def read(tokens: list[str]) -> list[dict[str, Any]]:
     """One dictionary of `FIELDS` for every token of a text."""
     lexer = _Lexer()
     last: dict[str, int] = {}
     counts: dict[str, int] = {}
-    line, line_start, above, tail = "", 0, "", ""
-    left, word = "", ""
+    line, line_start, above = "", 0, ""
+    left, word, previous_kind = "", "", ""
     rows: list[dict[str, Any]] = []
     for i, text in enumerate(tokens):
         lexer.feed(text)
-        ended, newline, rest = text.rpartition("\n")
-        if newline:
-            done = _FIRST.match(line + ended.split("\n")[0])
+        *finished, line = (line + text).split("\n")
+        for whole in finished:
+            done = _FIRST.match(whole)
             above = done.group(1) if done else above
-            line, line_start, tail = rest, i, rest
-        else:
-            line += text
-            tail += text
-        tail = tail[-80:]
-        match = _IDENTIFIER_TAIL.search(tail)
-        now = match.group() if match else ""
-        if word and not (now.startswith(word) and now):
-            left = word
-        names = _IDENTIFIER.findall(text)
-        if len(names) > 1:
-            left = names[-2]
-        word = now
+        if finished:
+            line_start = i
+        names = _IDENTIFIER.findall(word + text)
+        ends_in_word = bool(names) and (word + text).endswith(names[-1])
+        word = names.pop()[-_WORD_LENGTH:] if ends_in_word else ""
+        left = names[-1] if names else left
         first = _FIRST.match(line)
         previous = last.get(text)
         seen = counts.get(text, 0)
@@ -145,10 +168,13 @@ def read(tokens: list[str]) -> list[dict[str, Any]]:
                 "prev": tokens[i - 1] if i else "",
                 "prev2": tokens[i - 2] if i > 1 else "",
                 "prev3": tokens[i - 3] if i > 2 else "",
+                "pair": (tokens[i - 1] if i else "") + text,
+                "shape": shape(text),
                 "before": tokens[max(0, i - 8) : i][::-1],
                 "word": word,
                 "left": left,
-                "kind": _kind(text, word),
+                "kind": (kind := _kind(text, word)),
+                "prev_kind": previous_kind,
                 "line": line,
                 "first": first.group(1) if first else "",
                 "above": above,
@@ -166,6 +192,7 @@ def read(tokens: list[str]) -> list[dict[str, Any]]:
                 "follow": tokens[previous + 1] if previous is not None else "",
             }
         )
+        previous_kind = kind
         last[text] = i
         counts[text] = seen + 1
     return rows

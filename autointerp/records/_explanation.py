@@ -74,7 +74,7 @@ class EffectClaim(Frozen):
 
 
 class Evidence(Frozen):
-    """A prediction that was written down before its outcome was measured. `supports` is None where nothing could be measured."""
+    """A prediction written down before its outcome was measured. `supports` is None where nothing could be measured."""
 
     prediction: str
     outcome: str

@@ -18,6 +18,8 @@ from autointerp.report._tokens import chip, coded, one_line, prose, window
 
 #: From this share of the maximum on, black text reads better than white on the highlight of a dark page.
 HOT = 0.57
+#: Predictions below this share of the maximum are not underlined: most programs say a little more than zero everywhere.
+FAINT = 0.05
 
 
 def page(record: RunRecord) -> str:
@@ -85,6 +87,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "charts": _charts,
         "hot": HOT,
+        "faint": FAINT,
         "quantiles": _examples.QUANTILES,
         "strength": _examples.strength,
     }

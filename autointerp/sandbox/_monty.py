@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from pydantic_monty import CollectString, Monty, MontyError
+from pydantic_monty import CollectString, Monty, MontyError, MontyRuntimeError, MontySyntaxError
 
 from autointerp.errors import ProgramError
 from autointerp.sandbox._limits import Limits
@@ -51,6 +52,7 @@ class Sandbox:
         code: source in the sandbox's subset of Python.
         inputs: plain values (numbers, strings, lists, dicts) bound as globals.
         functions: host functions that the code may call; they run in this process, so they must be pure and bounded.
+            Their time counts: none is called any more once the limit of seconds has passed.
 
         Raises
         ------
@@ -63,19 +65,53 @@ class Sandbox:
             "max_memory": self.limits.memory,
             "max_suspensions": self.limits.host_calls,
         }
+        # The interpreter's own clock stands still while a host function runs.
+        calls = _HostCalls(time.monotonic() + self.limits.seconds)
         try:
             with self._pool.checkout(limits=limits) as session:  # type: ignore[arg-type]
                 return session.feed_run(
                     code,
                     inputs=dict(inputs or {}),
-                    external_lookup=dict(functions or {}),
+                    external_lookup={name: calls.guarded(f) for name, f in (functions or {}).items()},
                     print_callback=CollectString(),
                 )
         except (MontyError, TimeoutError) as error:
-            raise ProgramError(_one_line(error)) from error
+            if calls.interrupt is None:
+                raise ProgramError(_one_line(error)) from error
+        finally:
+            if calls.interrupt is not None:
+                raise calls.interrupt
+
+
+class _HostCalls:
+    """Host functions as the code may call them: until a deadline, and without a say in what interrupts this process."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.interrupt: BaseException | None = None
+
+    def guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that the interpreter can be given."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if time.monotonic() > self.deadline:
+                raise TimeoutError("time limit exceeded in calls of host functions")
+            try:
+                return function(*args, **kwargs)
+            except Exception:
+                raise
+            except BaseException as interrupt:
+                # The interpreter would make an error of the code's of it, and the code could catch that.
+                self.interrupt, self.deadline = interrupt, 0.0
+                raise
+
+        return call
 
 
 def _one_line(error: BaseException) -> str:
-    """The last line of the report, which names the exception; the lines above it are the trace."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
+    """Kind and message of an exception, with the line of the code that it came from."""
+    if not isinstance(error, MontyRuntimeError | MontySyntaxError):
+        return (" ".join(str(error).split()) or type(error).__name__)[:300]
+    trace = error.traceback()
+    where = f" (line {trace[-1].line})" if trace else ""
+    return " ".join(error.display("type-msg").split())[:280] + where

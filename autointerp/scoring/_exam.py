@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from autointerp.activations import TestView, activations_on
+from autointerp.circuits import clean_run
 from autointerp.dictionaries import Dictionary
-from autointerp.models import Subject
+from autointerp.errors import ProgramError
+from autointerp.models import Captured, Subject
 
 #: Activating texts asked for; as many silent ones are added.
 ACTIVE = 32
@@ -29,6 +32,7 @@ class Exam:
     strings: the tokens of each text as strings, BOS left out.
     activations: of the feature, [texts, length].
     active, near: the first `active` texts activate the feature, the next `near` are near misses, the rest silent at random.
+    clean: the texts run as they are: activations at the dictionary's output site, and logits; empty without texts.
     matched, matched_activations: a random feature of about the same density, and its activations on these texts.
     """
 
@@ -44,7 +48,14 @@ class Exam:
     near: int
     matched: int
     matched_activations: NDArray[np.float32]
+    clean: Captured
     seed: int
+
+    def clean_of(self, texts: NDArray[np.int64]) -> Captured:
+        """The clean run of some of the texts."""
+        site, logits = self.dictionary.output_site, self.clean.logits
+        assert logits is not None
+        return Captured({site: self.clean.sites[site][texts]}, logits[texts])
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -53,10 +64,16 @@ class Exam:
         return (place[None, :] > 0) & (place[None, :] < self.lengths[:, None])
 
     def spread(self, predictions: Sequence[Sequence[float]]) -> NDArray[np.float32]:
-        """Per-token predictions of each text laid out like `activations`, [texts, length]."""
+        """Per-token predictions of each text laid out like `activations`, [texts, length].
+
+        Raises ProgramError for a number that single precision cannot hold.
+        """
         out = np.zeros_like(self.activations)
-        for row, values in zip(out, predictions, strict=True):
-            row[1 : 1 + len(values)] = values
+        with np.errstate(over="ignore"):
+            for row, values in zip(out, predictions, strict=True):
+                row[1 : 1 + len(values)] = values
+        if not np.isfinite(out).all():
+            raise ProgramError("predict returned a number too large for an activation")
         return out
 
 
@@ -87,10 +104,18 @@ def prepare_exam(
     quiet = np.random.default_rng([seed, feature]).permutation(np.flatnonzero(maxima == 0))
     alike = np.isin(view.tokens[quiet], np.asarray(near_tokens)).any(1)
     near = quiet[alike][: len(firing) // 2]
-    far = quiet[~alike][: len(firing) - len(near)]
+    # Where nearly every silent text holds such a token, the rest comes from those too: half of the exam stays silent.
+    far = np.concatenate([quiet[~alike], quiet[alike][len(near) :]])[: len(firing) - len(near)]
     chosen = np.concatenate([firing, near, far])
     ids, lengths = view.tokens[chosen], view.lengths[chosen]
-    matched_activations = activations_on(subject, dictionary, matched, ids, lengths)
+    # One clean run serves all scorers, and where the dictionary reads what it writes to, the matched feature's activations.
+    clean = clean_run(subject, dictionary.output_site, torch.from_numpy(ids).long()) if len(ids) else Captured()
+    if len(ids) and dictionary.input_site == dictionary.output_site:
+        place = np.arange(ids.shape[1])
+        used = (place[None, :] > 0) & (place[None, :] < lengths[:, None])
+        matched_activations = dictionary.encode_one(clean.sites[dictionary.input_site].float(), matched).numpy() * used
+    else:
+        matched_activations = activations_on(subject, dictionary, matched, ids, lengths)
     return Exam(
         subject=subject,
         dictionary=dictionary,
@@ -105,6 +130,7 @@ def prepare_exam(
         active=len(firing),
         near=len(near),
         matched=matched,
-        matched_activations=matched_activations,
+        matched_activations=matched_activations.astype(np.float32),
+        clean=clean,
         seed=seed,
     )

@@ -37,11 +37,17 @@ class InterventionAccuracy:
             if key not in cache:
                 cache[key] = _changes(exam, claim)
             own, other, owners = cache[key]
+            if not len(owners):
+                untested = "no test text has such a place"
+                evidence.append(Evidence(prediction=claim.sentence(), outcome=untested, supports=None, split="test"))
+                continue
             own_true, other_true = _holds(claim, own), _holds(claim, other)
             held.append(own_true)
             null.append(other_true)
             documents.append(owners)
             evidence.append(_evidence(claim, own_true, other_true))
+        if not held:
+            return Graded(Unscored(name=NAME, reason="no test text has a place that a claim is about"), tuple(evidence))
         true, false, owner = np.concatenate(held), np.concatenate(null), np.concatenate(documents)
         score = Score(
             name=NAME,
@@ -70,9 +76,11 @@ def _holds(claim: EffectClaim, changes: Tensor) -> NDArray[np.float64]:
 def _changes(exam: Exam, claim: EffectClaim) -> tuple[Tensor, Tensor, NDArray[np.int32]]:
     """Logit changes [prompts, vocabulary] by the feature and by the matched one, and the documents of the prompts."""
     texts, places = _places(exam, claim.prompts)
+    if not len(texts):
+        return torch.empty(0), torch.empty(0), exam.documents[:0]
     ids = torch.from_numpy(exam.ids[texts]).long()
     site = exam.dictionary.output_site
-    prompts: Prompts = prompts_of(exam.subject, site, ids, torch.from_numpy(places))
+    prompts: Prompts = prompts_of(exam.subject, site, ids, torch.from_numpy(places), clean=exam.clean_of(texts))
     if claim.intervention is Intervention.ABLATE:
         amount = -torch.from_numpy(exam.activations[texts, places])
     else:

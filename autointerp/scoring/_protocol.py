@@ -33,6 +33,15 @@ class Controls:
     token_table: NDArray[np.float32]
     top_tokens: NDArray[np.float32]
 
+    def shuffled_predictions(self, exam: Exam, predictor: Predictor) -> NDArray[np.float32] | None:
+        """What the other feature's program predicts, [texts, length]; None where there is none or where that one fails."""
+        if self.shuffled is None:
+            return None
+        try:
+            return exam.spread(predictor(self.shuffled, exam.strings))
+        except ProgramError:
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class Graded:

@@ -33,8 +33,8 @@ class Simulation:
             "token_table": (controls.token_table[exam.ids], exam.activations),
             "top_10_tokens": (controls.top_tokens[exam.ids], exam.activations),
         }
-        if controls.shuffled is not None:
-            shuffled = exam.spread(predictor(controls.shuffled, exam.strings))
+        shuffled = controls.shuffled_predictions(exam, predictor)
+        if shuffled is not None:
             candidates["shuffled_explanation"] = (shuffled, exam.activations)
         control = {name: pooled_correlation(x, y, exam.mask) for name, (x, y) in candidates.items()}
         return Graded(

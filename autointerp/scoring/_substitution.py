@@ -32,14 +32,13 @@ class Substitution:
             return Graded(Unscored(name=NAME, reason="the explanation has no program"))
         spaced = np.unique(np.linspace(0, exam.active - 1, min(_ACTIVE, exam.active)).round().astype(int))
         chosen = np.concatenate([spaced, exam.active + np.arange(min(_NEAR, exam.near))])
-        programs = {"value": explanation.predictor}
-        if controls.shuffled is not None:
-            programs["shuffled_explanation"] = controls.shuffled
+        predictions = {"value": exam.spread(predictor(explanation.predictor, exam.strings))}
+        shuffled = controls.shuffled_predictions(exam, predictor)
+        if shuffled is not None:
+            predictions["shuffled_explanation"] = shuffled
         true = torch.from_numpy(exam.activations[chosen])
         replacements = [torch.zeros_like(true)]
-        for program in programs.values():
-            predicted = exam.spread(predictor(program, exam.strings))[chosen]
-            replacements.append(torch.from_numpy(np.maximum(predicted, 0.0)))
+        replacements += [torch.from_numpy(np.maximum(predicted[chosen], 0.0)) for predicted in predictions.values()]
         divergence = divergence_of(
             exam.subject,
             exam.dictionary.output_site,
@@ -48,10 +47,14 @@ class Substitution:
             torch.from_numpy(exam.lengths[chosen]).long(),
             true,
             replacements,
+            clean=exam.clean_of(chosen),
         ).numpy()
         ablated = divergence[0]
         if ablated.mean() < _LEAST_DAMAGE:
             reason = f"ablation changes the output by {ablated.mean():.1e} nats a token: nothing to undo"
+            return Graded(Unscored(name=NAME, reason=reason))
+        if not np.isfinite(divergence[1]).all():
+            reason = "with the predictions in place the model's output is not finite: they are far too large"
             return Graded(Unscored(name=NAME, reason=reason))
 
         def ratio(row: int, weights: Weights) -> float:
@@ -59,7 +62,8 @@ class Substitution:
             return float(np.clip(1 - float(weights @ divergence[row]) / damage, -1, 1)) if damage > 0 else float("nan")
 
         once = np.ones(len(chosen))
-        values = {name: ratio(row, once) for row, name in enumerate(programs, start=1)}
+        values = {name: ratio(row, once) for row, name in enumerate(predictions, start=1)}
+        values = {name: value for name, value in values.items() if np.isfinite(value)}
         return Graded(
             Score(
                 name=NAME,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autointerp.activations import activations_on
+from autointerp.errors import ProgramError
 from autointerp.programs import Predictor
 from autointerp.records import Example, Explanation
 from autointerp.study._open import Laboratory
@@ -27,7 +28,7 @@ def examples_of(
     acts = activations_on(laboratory.subject, laboratory.dictionary, bench.feature.index, ids, lengths)
     strings = laboratory.subject.strings
     texts = [[strings[i] for i in row[1:length]] for row, length in zip(ids, lengths, strict=True)]
-    predicted = predictor(explanation.predictor, texts) if explanation.predictor else None
+    predicted = _predicted(explanation, texts, predictor)
     examples = []
     for i, (passage, name) in enumerate(zip(passages, names, strict=True)):
         document, line = view.where(int(passage))
@@ -42,6 +43,16 @@ def examples_of(
             )
         )
     return tuple(examples)
+
+
+def _predicted(explanation: Explanation, texts: list[list[str]], predictor: Predictor) -> list[list[float]] | None:
+    """What the program says; None without one, and where it fails, which the scores report."""
+    if explanation.predictor is None:
+        return None
+    try:
+        return predictor(explanation.predictor, texts)
+    except ProgramError:
+        return None
 
 
 def _choose(laboratory: Laboratory, bench: Workbench) -> tuple[NDArray[np.int64], list[str]]:

@@ -11,7 +11,7 @@ from autointerp.records import Program
 from autointerp.scoring import pooled_correlation
 from autointerp.study._open import Laboratory
 
-_TEXTS = 48
+_TEXTS = 64
 
 
 def open_gate(laboratory: Laboratory, feature: int, predictor: Predictor) -> Gate:
@@ -32,13 +32,15 @@ def open_gate(laboratory: Laboratory, feature: int, predictor: Predictor) -> Gat
     def gate(program: Program) -> float | None:
         if not len(firing):
             return None
-        predicted = np.zeros_like(true)
+        predicted = np.zeros(true.shape)
         try:
             for row, values in zip(predicted, predictor(program, texts), strict=True):
                 row[1 : 1 + len(values)] = values
         except ProgramError:
             return None
-        value = pooled_correlation(predicted, true, mask)
+        # A program may return numbers whose squares are none.
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = pooled_correlation(predicted, true, mask)
         return value if np.isfinite(value) else None
 
     return gate

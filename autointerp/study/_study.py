@@ -13,6 +13,7 @@ from autointerp._plugins import load_one
 from autointerp._version import __version__
 from autointerp.activations import feature_stats
 from autointerp.agents import Gate, Report, Scientist
+from autointerp.errors import FeatureError
 from autointerp.induction import token_means
 from autointerp.models import Usage
 from autointerp.programs import Predictor
@@ -46,8 +47,8 @@ def study_feature(
         if report.explanation.predictor is not None:
             progress("scoring on held-out text", None, None)
             matched = matched_feature(laboratory, feature)
-            _, other = explain(laboratory, laboratory.feature(matched), chosen, predictor)
-            graded = grade_report(laboratory, bench, report, matched, other.explanation.predictor)
+            other = chosen.predictor(*_open_bench(laboratory, laboratory.feature(matched), predictor))
+            graded = grade_report(laboratory, bench, report, matched, other)
         else:
             graded = [Graded(Unscored(name="simulation", reason=report.explanation.summary))]
         examples = examples_of(laboratory, bench, report.explanation, predictor)
@@ -71,6 +72,11 @@ def explain(
     laboratory: Laboratory, reference: FeatureRef, scientist: Scientist, predictor: Predictor
 ) -> tuple[Workbench, Report]:
     """Open the bench of a feature and let a scientist work at it."""
+    bench, gate = _open_bench(laboratory, reference, predictor)
+    return bench, scientist.explain(bench, gate)
+
+
+def _open_bench(laboratory: Laboratory, reference: FeatureRef, predictor: Predictor) -> tuple[Workbench, Gate]:
     stats = feature_stats(laboratory.subject, laboratory.dictionary, laboratory.index, reference.index)
     bench = Workbench(
         subject=laboratory.subject,
@@ -80,17 +86,21 @@ def explain(
         train=laboratory.index.train,
         seed=laboratory.seed,
     )
-    gate: Gate = open_gate(laboratory, reference.index, predictor)
-    return bench, scientist.explain(bench, gate)
+    return bench, open_gate(laboratory, reference.index, predictor)
 
 
 def matched_feature(laboratory: Laboratory, feature: int) -> int:
-    """A random feature among the twenty live ones whose density is nearest: the null that scores are compared with."""
+    """A random feature among the twenty live ones whose density is nearest: the null that scores are compared with.
+
+    Raises FeatureError where no other feature is live.
+    """
     active = laboratory.index.active
     distance = np.abs(np.log(np.maximum(active, 1)) - np.log(max(1, int(active[feature]))))
     distance[active == 0] = np.inf
     distance[feature] = np.inf
-    near = np.argsort(distance, kind="stable")[:20]
+    near = np.argsort(distance, kind="stable")[: min(20, int(np.isfinite(distance).sum()))]
+    if not len(near):
+        raise FeatureError(f"{laboratory.dictionary.name} has no live feature beside {feature} to compare it with")
     return int(np.random.default_rng([laboratory.seed, feature]).choice(near))
 
 

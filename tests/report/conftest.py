@@ -298,7 +298,7 @@ _PAYLOAD = "".join(HOSTILE_TOKENS)
 def hostile_record(rich_record: RunRecord) -> RunRecord:
     """Every free text of a record set to text that tries to break out of where it is put."""
     top = tuple(TokenLogit(token=token, logit=1.0) for token in HOSTILE_TOKENS)
-    claim = CLAIMS[0].model_copy(update={"tokens": HOSTILE_TOKENS})
+    claim = CLAIMS[0].model_copy(update={"tokens": HOSTILE_TOKENS, "token_ids": tuple(range(len(HOSTILE_TOKENS)))})
     values = tuple(0.1 + 0.25 * index for index in range(len(HOSTILE_TOKENS)))
     return rich_record.model_copy(
         update={

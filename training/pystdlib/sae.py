@@ -1,4 +1,4 @@
-"""Train the sparse autoencoder of `pystdlib` on the residual stream after layer 2 (counted from 0).
+"""Train the sparse autoencoder of `pystdlib` on the residual stream after layer 2 (counted from 0) of four.
 
     python -m training.pystdlib.sae --model work/model --out work/sae
 

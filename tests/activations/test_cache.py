@@ -1,0 +1,338 @@
+"""A cached index is used where it is whole, and built again wherever it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autointerp.activations import Corpus, Index, IndexSettings, cache_folder, open_corpus, open_index
+from autointerp.activations import _index as index_module
+from autointerp.dictionaries import Dictionary, open_dictionary
+from autointerp.errors import CacheError, CorpusError, OutputError
+from autointerp.models import Subject
+from autointerp.testing import tiny_corpus, tiny_dictionary
+
+SETTINGS = IndexSettings(tokens=3000, context=32, train_cap=100, heldout_cap=50)
+
+
+class Opener:
+    """Opens one index, and knows whether it had to be built."""
+
+    def __init__(self, subject: Subject, dictionary: Dictionary, corpus: Corpus, folder: Path) -> None:
+        self.parts = (subject, dictionary, corpus)
+        self.folder = folder
+
+    def __call__(self, settings: IndexSettings = SETTINGS) -> tuple[Index, bool]:
+        told: list[int] = []
+        index = open_index(
+            *self.parts, settings=settings, folder=self.folder, progress=lambda done, size: told.append(done)
+        )
+        return index, bool(told)
+
+
+@pytest.fixture(scope="module")
+def built(
+    subject: Subject, dictionary: Dictionary, corpus: Corpus, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Index]:
+    folder = tmp_path_factory.mktemp("built")
+    index, new = Opener(subject, dictionary, corpus, folder)()
+    assert new
+    return folder, index
+
+
+@pytest.fixture
+def opener(
+    subject: Subject, dictionary: Dictionary, corpus: Corpus, built: tuple[Path, Index], tmp_path: Path
+) -> Opener:
+    return Opener(subject, dictionary, corpus, Path(shutil.copytree(built[0], tmp_path / "cache")))
+
+
+def place(opener: Opener) -> Path:
+    (folder,) = (path for path in opener.folder.iterdir() if not path.name.endswith(".part"))
+    return folder
+
+
+def same(one: Index, other: Index) -> None:
+    assert one.meta == other.meta
+    for name in one.meta.files:
+        if name.endswith(".npy"):
+            np.testing.assert_array_equal(np.load(one.folder / name), np.load(other.folder / name))
+
+
+def test_the_second_time_nothing_is_built(opener: Opener, built: tuple[Path, Index]) -> None:
+    subject = opener.parts[0]
+    before = subject.usage.forward_passes
+    index, new = opener()
+    assert not new
+    assert subject.usage.forward_passes == before
+    same(index, built[1])
+
+
+def test_nothing_else_is_left_in_the_cache(opener: Opener, built: tuple[Path, Index]) -> None:
+    assert [path.name for path in opener.folder.iterdir()] == [built[1].meta.key]
+
+
+def cut(folder: Path) -> None:
+    path = folder / "train" / "values.npy"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(folder: Path) -> None:
+    path = folder / "totals" / "active.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def edit(folder: Path, **fields: Any) -> None:
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | fields))
+
+
+def forget_files(folder: Path) -> None:
+    edit(folder, files={})
+    shutil.rmtree(folder / "test")
+
+
+def resealed_version(folder: Path) -> None:
+    meta = index_module.IndexMeta.model_validate_json((folder / "meta.json").read_bytes())
+    (folder / "meta.json").write_text(meta.model_copy(update={"version": 99}).sealed().model_dump_json())
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "an array cut short": cut,
+    "a bit flipped": flip,
+    "an array missing": lambda folder: (folder / "refine" / "tokens.npy").unlink(),
+    "names missing": lambda folder: (folder / "refine" / "documents.json").unlink(),
+    "a split missing": lambda folder: shutil.rmtree(folder / "test"),
+    "no manifest": lambda folder: (folder / "meta.json").unlink(),
+    "half a manifest": lambda folder: (folder / "meta.json").write_text((folder / "meta.json").read_text()[:200]),
+    "an empty manifest": lambda folder: (folder / "meta.json").write_text(""),
+    "another number of tokens": lambda folder: edit(folder, tokens=5),
+    "another seal": lambda folder: edit(folder, seal="0" * 16),
+    "no seal": lambda folder: edit(folder, seal=""),
+    "an unknown field": lambda folder: edit(folder, more=1),
+    "no files listed": forget_files,
+    "another version": lambda folder: edit(folder, version=99),
+    "another version, properly sealed": resealed_version,
+    "another key": lambda folder: edit(folder, key="0" * 16),
+    "an empty folder": lambda folder: [shutil.rmtree(folder), folder.mkdir()],
+    "nothing": shutil.rmtree,
+    "a file in its place": lambda folder: [shutil.rmtree(folder), folder.write_text("x")],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_what_is_not_whole_is_built_again(opener: Opener, built: tuple[Path, Index], name: str) -> None:
+    DAMAGE[name](place(opener))
+    index, new = opener()
+    assert new
+    same(index, built[1])
+    assert not opener()[1]
+    assert [path.name for path in opener.folder.iterdir()] == [built[1].meta.key]
+
+
+def test_another_version_of_the_program_builds_its_own(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autointerp.activations._cache.VERSION", index_module.VERSION + 1)
+    assert opener()[1]
+
+
+def test_reading_says_what_is_wrong(opener: Opener, built: tuple[Path, Index]) -> None:
+    key = built[1].meta.key
+    with pytest.raises(CacheError, match="no whole index"):
+        Index.read(opener.folder / "nothing", key)
+    with pytest.raises(CacheError):
+        Index.read(place(opener), "another key")
+    cut(place(opener))
+    with pytest.raises(CacheError, match=r"values\.npy is not what was written"):
+        Index.read(place(opener), key)
+
+
+def test_everything_that_matters_is_in_the_key(
+    opener: Opener, subject: Subject, dictionary: Dictionary, tmp_path: Path
+) -> None:
+    width = subject.width
+    other_dictionary = open_dictionary(str(tiny_dictionary(tmp_path / "d", width=width, seed=1)), width=width, layers=3)
+    other_corpus = open_corpus(str(tiny_corpus(tmp_path / "c", seed=1)))
+    for i, part in ((1, other_dictionary), (2, other_corpus)):
+        parts = list(opener.parts)
+        parts[i] = part
+        assert Opener(*parts, opener.folder)()[1]
+    for field in ("tokens", "context", "train_cap", "heldout_cap"):
+        settings = IndexSettings(
+            **{name: getattr(SETTINGS, name) - (name == field) for name in IndexSettings.__slots__}
+        )
+        assert opener(settings)[1]
+    assert not opener()[1]
+
+
+def leftovers(opener: Opener, key: str) -> Path:
+    part = opener.folder / f"{key}.abandoned.part"
+    (part / "train").mkdir(parents=True)
+    (part / "train" / "tokens.npy").write_bytes(b"half")
+    return part
+
+
+def test_what_a_killed_build_left_is_swept(opener: Opener, built: tuple[Path, Index]) -> None:
+    key = built[1].meta.key
+    shutil.rmtree(place(opener))
+    part = leftovers(opener, key)
+    index, new = opener()
+    assert new
+    assert not part.exists()
+    same(index, built[1])
+
+
+def test_what_another_process_is_building_is_left_alone(opener: Opener, built: tuple[Path, Index]) -> None:
+    key = built[1].meta.key
+    shutil.rmtree(place(opener))
+    part = leftovers(opener, key)
+    code = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], 0), fcntl.LOCK_EX); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(part)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert opener()[1]
+        assert (part / "train" / "tokens.npy").exists()
+        other.kill()
+    shutil.rmtree(place(opener))
+    assert opener()[1]
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_a_build_that_is_broken_off_leaves_nothing(
+    opener: Opener, built: tuple[Path, Index], error: type[BaseException]
+) -> None:
+    shutil.rmtree(place(opener))
+
+    def stop(done: int, size: int) -> None:
+        if done > size / 2:
+            raise error
+
+    with pytest.raises(error):
+        open_index(*opener.parts, settings=SETTINGS, folder=opener.folder, progress=stop)
+    assert list(opener.folder.iterdir()) == []
+    index, new = opener()
+    assert new
+    same(index, built[1])
+
+
+def test_whoever_comes_second_takes_what_the_first_has_built(opener: Opener, built: tuple[Path, Index]) -> None:
+    shutil.rmtree(place(opener))
+    first: list[tuple[Index, int]] = []
+
+    def meanwhile(done: int, size: int) -> None:
+        if not first:
+            index = open_index(*opener.parts, settings=SETTINGS, folder=opener.folder)
+            first.append((index, index.folder.stat().st_ino))
+
+    second = open_index(*opener.parts, settings=SETTINGS, folder=opener.folder, progress=meanwhile)
+    same(second, built[1])
+    same(first[0][0], built[1])
+    # What the first reads from was not replaced under its hands.
+    assert second.folder.stat().st_ino == first[0][1]
+    assert [path.name for path in opener.folder.iterdir()] == [built[1].meta.key]
+
+
+def test_two_processes_at_once(
+    opener: Opener, built: tuple[Path, Index], model_folder: Path, dictionary_folder: Path, corpus_file: Path
+) -> None:
+    shutil.rmtree(place(opener))
+    code = f"""
+from pathlib import Path
+from autointerp.activations import IndexSettings, open_corpus, open_index
+from autointerp.dictionaries import open_dictionary
+from autointerp.models import Subject
+subject = Subject.load({str(model_folder)!r})
+dictionary = open_dictionary({str(dictionary_folder)!r}, width=subject.width, layers=subject.layers)
+corpus = open_corpus({str(corpus_file)!r})
+print("ready", flush=True)
+input()
+index = open_index(subject, dictionary, corpus, settings={SETTINGS!r}, folder=Path({str(opener.folder)!r}))
+print(index.meta.seal, int(index.active.sum()), index.train.passages)
+"""
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", code],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, "OMP_NUM_THREADS": "1"},
+                )
+            )
+            for _ in range(2)
+        ]
+        for worker in workers:
+            stack.callback(worker.kill)
+        assert [worker.stdout.readline() for worker in workers if worker.stdout] == ["ready\n"] * 2
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        expected = f"{built[1].meta.seal} {int(built[1].active.sum())} {built[1].train.passages}\n"
+        assert [worker.communicate()[0] for worker in workers] == [expected] * 2
+    assert [path.name for path in opener.folder.iterdir()] == [built[1].meta.key]
+    assert not opener()[1]
+
+
+@pytest.mark.parametrize("below", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written(opener: Opener, tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("x")
+    opener.folder = tmp_path / below
+    with pytest.raises(OutputError, match=r"the index cannot be written to .*set AUTOINTERP_CACHE") as caught:
+        opener()
+    assert "\n" not in str(caught.value)
+    assert "Errno" not in str(caught.value)
+
+
+def test_a_disk_that_is_full(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(place(opener))
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        opener()
+    assert list(opener.folder.iterdir()) == []
+
+
+def test_a_corpus_that_cannot_be_read_is_not_blamed_on_the_cache(
+    subject: Subject, dictionary: Dictionary, tmp_path: Path
+) -> None:
+    path = tiny_corpus(tmp_path / "corpus")
+    corpus = open_corpus(str(path))
+    path.unlink()
+    with pytest.raises(CorpusError, match="cannot be read"):
+        open_index(subject, dictionary, corpus, folder=tmp_path / "cache")
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AUTOINTERP_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.setenv("AUTOINTERP_CACHE", "~/x")
+    assert cache_folder() == Path.home() / "x"
+    monkeypatch.delenv("AUTOINTERP_CACHE")
+    assert cache_folder().name == "autointerp"
+
+
+def test_without_a_folder_the_cache_is_used(
+    subject: Subject, dictionary: Dictionary, corpus: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AUTOINTERP_CACHE", str(tmp_path))
+    index = open_index(subject, dictionary, corpus, settings=SETTINGS)
+    assert index.folder == tmp_path / "index" / index.meta.key

@@ -1,0 +1,120 @@
+"""Rules whose truth is known have to be found, and to run where programs run."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+
+import numpy as np
+import pytest
+
+from autointerp.induction import Rule, learn
+from autointerp.induction._learn import SIZES
+from autointerp.programs import predict
+from tests.induction.synthetic import RULES, single_token, text
+
+TRAIN = [text(seed) for seed in range(60)]
+FRESH = [text(1000 + seed) for seed in range(30)]
+
+
+@cache
+def learned(name: str) -> list[Rule]:
+    return learn(TRAIN, [RULES[name](tokens) for tokens in TRAIN])
+
+
+def entries(source: str) -> int:
+    """Entries of all tables of a program."""
+    return sum(len(node.keys) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Dict))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_known_rule_is_recovered(name: str) -> None:
+    true = np.concatenate([RULES[name](tokens) for tokens in FRESH])
+    predicted = np.concatenate(predict(learned(name)[-1].program, FRESH))
+    assert np.corrcoef(predicted, true)[0, 1] > 0.9
+    assert predicted.min() >= 0
+
+
+@pytest.mark.parametrize("name", ["single_token", "token_after_another", "first_on_the_line"])
+def test_a_simple_rule_is_recovered_by_the_shortest_program(name: str) -> None:
+    true = np.concatenate([RULES[name](tokens) for tokens in FRESH])
+    shortest = learned(name)[0]
+    assert np.corrcoef(np.concatenate(predict(shortest.program, FRESH)), true)[0, 1] > 0.9
+    assert shortest.program.lines <= 12
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_program_runs_in_the_sandbox(name: str) -> None:
+    for rule in learned(name):
+        assert [len(values) for values in predict(rule.program, FRESH[:2])] == [len(tokens) for tokens in FRESH[:2]]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_shorter_rules_are_not_longer_than_longer_ones(name: str) -> None:
+    rules = learned(name)
+    lines = [rule.program.lines for rule in rules]
+    assert 1 <= len(rules) <= len(SIZES)
+    assert lines == sorted(lines)
+    assert len({rule.program for rule in rules}) == len(rules)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_programs_have_at_most_the_stated_entries(name: str) -> None:
+    found = [entries(rule.program.source) for rule in learned(name)]
+    assert found[0] >= 1
+    # A size whose program is that of the size before is left out, so the longer ones line up from the end.
+    assert found[0] <= SIZES[0]
+    assert all(count <= size for count, size in zip(found[::-1], SIZES[::-1], strict=False))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_fit_it_states_is_the_fit_it_has(name: str) -> None:
+    true = np.concatenate([RULES[name](tokens) for tokens in TRAIN])
+    for rule in learned(name):
+        predicted = np.concatenate(predict(rule.program, TRAIN))
+        assert rule.fit == pytest.approx(np.corrcoef(predicted, true)[0, 1], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("single_token", ["value"]),
+        ("token_after_another", ["after", "="]),
+        ("inside_brackets", ["("]),
+    ],
+)
+def test_the_sentence_says_what_matters(name: str, words: list[str]) -> None:
+    for word in words:
+        assert word in learned(name)[-1].sentence
+
+
+def test_the_same_texts_give_the_same_programs() -> None:
+    values = [RULES["name_outside_brackets"](tokens) for tokens in TRAIN]
+    assert learn(TRAIN, values) == learned("name_outside_brackets")
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+def test_activations_may_have_any_scale(scale: float) -> None:
+    values = [[scale * value for value in single_token(tokens)] for tokens in TRAIN]
+    predicted = np.concatenate(predict(learn(TRAIN, values)[-1].program, FRESH))
+    true = np.concatenate([single_token(tokens) for tokens in FRESH]) * scale
+    assert np.corrcoef(predicted, true)[0, 1] > 0.95
+    np.testing.assert_allclose(predicted, true, atol=0.6 * scale)
+
+
+def test_noise_gives_a_program_that_runs() -> None:
+    random = np.random.default_rng(0)
+    values = [(random.random(len(tokens)) * (random.random(len(tokens)) < 0.05)).tolist() for tokens in TRAIN]
+    for rule in learn(TRAIN, values):
+        predicted = np.concatenate(predict(rule.program, FRESH))
+        assert np.isfinite(predicted).all()
+        assert np.isfinite(rule.fit)
+
+
+def test_tokens_of_any_kind_can_stand_in_a_program() -> None:
+    odd = ["'", '"', "\\", "\n", "�", "\x00", "{}", "é", " \t", '"""', "%s"]
+    texts = [[*odd, *tokens[:20]] for tokens in TRAIN[:30]]
+    for token in odd:
+        values = [[1.0 * (other == token) for other in tokens] for tokens in texts]
+        predicted = predict(learn(texts, values)[-1].program, texts)
+        assert np.corrcoef(np.concatenate(predicted), np.concatenate(values))[0, 1] > 0.9, token
