@@ -12,6 +12,8 @@ from autointerp.tools import Sample, Workbench, effects_of, sample_texts
 _FEWEST_ACTIVATIONS, _FEWEST_TEXTS = 12, 6
 #: Below this correlation on the refine split the program says too little to be called an explanation.
 _EXPLAINED = 0.3
+#: A shorter program may correlate this much less on the refine split and still be preferred.
+_AS_GOOD = 0.002
 #: Texts to learn from: enough for a table of tokens, few enough for a second of work.
 _TEXTS = 160
 
@@ -58,9 +60,9 @@ def _learned(bench: Workbench, sample: Sample, gate: Gate) -> tuple[Rule, float]
 
 
 def _best(rules: list[Rule], gate: Gate) -> tuple[Rule, float]:
-    """The shortest program within a hundredth of the best refine-split correlation, and that correlation."""
+    """The shortest program whose refine-split correlation is as good as the best, and that correlation."""
     scored = [(gate(rule.program) or 0.0, rule) for rule in rules]
-    enough = max(score for score, _ in scored) - 0.01
+    enough = max(score for score, _ in scored) - _AS_GOOD
     score, rule = min(((s, r) for s, r in scored if s >= enough), key=lambda pair: pair[1].program.lines)
     return rule, score
 

@@ -16,7 +16,7 @@ from autointerp.records import Program
 _MOST_PREDICATES = 4
 _SET_ASIDE = 4  # every fourth text judges which predicates are worth having
 #: How many of the chosen predicates, and how many table entries (about five go on a line), the tried programs have.
-_SHAPES = ((4, 8), (4, 16), (4, 32), (4, 48), (2, 24), (2, 56))
+_SHAPES = ((4, 8), (4, 16), (4, 32), (4, 48), (4, 64), (2, 24), (2, 56))
 #: Entries of the programs that look at the token alone: for a feature of many rare tokens nothing else is learnable.
 _TOKEN_ALONE = (12, 36, 72)
 #: Alone, the table of tokens is nearly a table of means: a token seen twice, strong both times, is worth its entry.
