@@ -46,6 +46,6 @@ def divergence_of(
             assert run.logits is not None
             log_q = run.logits.float().log_softmax(-1)
             divergence = (log_p.exp() * (log_p - log_q)).sum(-1).clamp(min=0)
-            column.append((divergence * valid).sum(1) / valid.sum(1))
+            column.append((divergence * valid).sum(1) / valid.sum(1).clamp(min=1))
         rows.append(torch.stack(column))
     return torch.cat(rows, dim=1)

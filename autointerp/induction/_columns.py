@@ -60,12 +60,7 @@ _FIELDS: list[tuple[str, str, str, Callable[[Reading], Any]]] = [
     ("INDENT", 'min(t["indent"], 16)', "at indentation {}", lambda t: min(t["indent"], 16)),
     ("SEEN", 'min(t["seen"], 3)', "on tokens seen {} times before", lambda t: min(t["seen"], 3)),
     ("START", 'min(t["position"] // 2, 8)', "in pair {} of the text", lambda t: min(t["position"] // 2, 8)),
-    (
-        "SINCE",
-        't["since"].bit_length()',
-        "on tokens last seen within 2**{} tokens",
-        lambda t: t["since"].bit_length(),
-    ),
+    ("SINCE", 'min(t["since"], 9)', "on tokens last seen {} tokens ago", lambda t: min(t["since"], 9)),
 ]
 #: Tokens tried as "within eight tokens after", those that precede the activation most tellingly first.
 _RECENT, _REACH, _FEWEST = 6, 8, 10

@@ -19,6 +19,8 @@ _SET_ASIDE = 4  # every fourth text judges which predicates are worth having
 _SHAPES = ((4, 8), (4, 16), (4, 32), (4, 48), (4, 64), (2, 24), (2, 56))
 #: Entries of the programs that look at the token alone: for a feature of many rare tokens nothing else is learnable.
 _TOKEN_ALONE = (12, 36, 72)
+#: The longest program's entries.
+MOST_ENTRIES = max(*(size for _, size in _SHAPES), *_TOKEN_ALONE)
 #: Alone, the table of tokens is nearly a table of means: a token seen twice, strong both times, is worth its entry.
 _LIGHT = 0.5
 

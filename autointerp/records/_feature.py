@@ -76,7 +76,8 @@ class Example(Frozen):
 
     @model_validator(mode="after")
     def _one_value_per_token(self) -> Example:
-        counts = {len(self.tokens), len(self.activations), len(self.predicted or self.tokens)}
+        predicted = self.tokens if self.predicted is None else self.predicted
+        counts = {len(self.tokens), len(self.activations), len(predicted)}
         if len(counts) > 1:
             raise ValueError(f"tokens, activations and predictions of an example differ in number: {sorted(counts)}")
         return self

@@ -177,6 +177,21 @@ def test_the_gate_reads_refine_and_nothing_else(known: Laboratory) -> None:
     assert wrong is None
 
 
+def test_scores_are_of_the_test_split_and_nothing_else(known: Laboratory) -> None:
+    index = known.index
+    with Predictor() as predictor:
+        bench, _ = explain(known, known.feature(DOUBLE), Asking([]), predictor)
+
+    def simulated(*views: SplitView) -> Score | Unscored:
+        report = Report(explanation_of(recalling(known, *views)))
+        return grade_report(known, bench, report, SINGLE, None, metrics=["simulation"])[0].result
+
+    by_heart = simulated(index.test)
+    assert isinstance(by_heart, Score)
+    assert by_heart.value == pytest.approx(1.0, abs=1e-6)
+    assert isinstance(simulated(index.train, index.refine), Unscored)
+
+
 def test_the_gate_answers_the_same_each_time(known: Laboratory) -> None:
     program = Program(source="def predict(tokens):\n    return [1.0 * len(t) for t in tokens]\n")
     first, second = asked(known, program, program)
