@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autointerp.models import Captured, Edit, Operation, Subject
-from autointerp.records import Site
+from autointerp.records import Site, SiteKind
 
 _BATCH = 32
 
@@ -45,7 +45,7 @@ def clean_run(subject: Subject, site: Site, ids: Tensor) -> Captured:
 
 
 def prompts_of(subject: Subject, site: Site, ids: Tensor, places: Tensor, *, clean: Captured | None = None) -> Prompts:
-    """Prompts with their clean run, made here unless given; `site` has to be a resid_post."""
+    """Prompts with their clean run, made here unless given."""
     if clean is None:
         clean = clean_run(subject, site, ids)
     assert clean.logits is not None
@@ -65,11 +65,16 @@ def next_token_change(subject: Subject, prompts: Prompts, added: Tensor) -> Tens
         value = torch.zeros_like(prompts.resid[here])
         value[torch.arange(len(ids)), places] = added[here].to(value.dtype)
         edit = Edit(prompts.site, Operation.ADD, value)
-        run = subject.run(ids, edits=[edit], logits=True, start=(prompts.site, prompts.resid[here]))
+        run = subject.run(ids, edits=[edit], logits=True, start=resumed(prompts.site, prompts.resid[here]))
         assert run.logits is not None
         change = _at(run.logits, places) - prompts.logits[here]
         changes.append(change - change.mean(1, keepdim=True))
     return torch.cat(changes)
+
+
+def resumed(site: Site, activations: Tensor) -> tuple[Site, Tensor] | None:
+    """What a run with edits at `site` can start from: the site itself where it is a whole residual stream, else nothing."""
+    return (site, activations) if site.kind is SiteKind.RESID_POST else None
 
 
 def _at(logits: Tensor, places: Tensor) -> Tensor:

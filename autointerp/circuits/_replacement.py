@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from autointerp.circuits._effects import clean_run
+from autointerp.circuits._effects import clean_run, resumed
 from autointerp.models import Captured, Edit, Operation, Subject
 from autointerp.records import Site
 
@@ -42,7 +42,7 @@ def divergence_of(
         for replacement in replacements:
             value = (replacement[here] - true[here])[..., None] * direction
             edit = Edit(site, Operation.ADD, value)
-            run = subject.run(ids[here], edits=[edit], logits=True, start=(site, clean.sites[site][here]))
+            run = subject.run(ids[here], edits=[edit], logits=True, start=resumed(site, clean.sites[site][here]))
             assert run.logits is not None
             log_q = run.logits.float().log_softmax(-1)
             divergence = (log_p.exp() * (log_p - log_q)).sum(-1).clamp(min=0)

@@ -16,7 +16,7 @@ from autointerp.report._claims import claims, other_evidence
 
 
 def test_the_room_exports_what_it_says() -> None:
-    assert autointerp.report.__all__ == ["page", "read_json", "show", "write_json", "write_page"]
+    assert autointerp.report.__all__ == ["ensure_writable", "page", "read_json", "show", "write_json", "write_page"]
 
 
 @pytest.mark.parametrize(
