@@ -25,7 +25,7 @@ def divergence_of(
 ) -> Tensor:
     """KL(clean ‖ edited) in nats per position, for each text and each replacement, [replacements, texts].
 
-    The activation along `direction` at a resid_post `site` is changed from `true` to the replacement, both [texts, tokens],
+    The activation along `direction` at `site` is changed from `true` to the replacement, both [texts, tokens],
     at every place; the divergence is that of the next-token distributions, in the mean over the places of the text.
     `clean` is what a run of the texts without edits read at the site and as logits, where there was one already.
     """

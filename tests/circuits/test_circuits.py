@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn.functional import kl_div
 
 from autointerp.circuits import Prompts, clean_run, divergence_of, next_token_change, prompts_of
-from autointerp.errors import ModelError
 from autointerp.models import Subject
 from autointerp.records import Site, SiteKind
 from tests.models.plain import plain_run
@@ -72,13 +71,6 @@ def test_a_prompt_does_not_touch_its_neighbours(subject: Subject, prompts: Promp
     change = next_token_change(subject, prompts, added)
     assert change[3].abs().max() > 0.1
     assert change[[i for i in range(len(prompts)) if i != 3]].abs().max() < 1e-4
-
-
-def test_prompts_at_another_kind_of_site_are_refused(subject: Subject, texts: list[list[int]]) -> None:
-    places = torch.zeros(len(texts), dtype=torch.int64)
-    elsewhere = prompts_of(subject, Site(layer=1, kind=SiteKind.MLP_OUT), subject.pad(texts), places)
-    with pytest.raises(ModelError, match="resumes from a resid_post"):
-        next_token_change(subject, elsewhere, torch.zeros(len(texts), subject.width))
 
 
 def test_divergence_is_torchs_in_the_mean_over_real_tokens(subject: Subject, texts: list[list[int]]) -> None:
