@@ -17,6 +17,9 @@ _AS_GOOD = 0.002
 #: Texts to learn from: enough for a table of tokens, few enough for a second of work.
 _TEXTS = 160
 
+#: A program that is only to be a control for another feature's can be learned from fewer.
+_CONTROL_TEXTS = 48
+
 
 class RuleScientist:
     """Learns programs of several lengths and hands in the shortest one that the refine split finds about as good as any."""
@@ -44,7 +47,7 @@ class RuleScientist:
 
     def predictor(self, bench: Workbench, gate: Gate) -> Program | None:
         """As the protocol says."""
-        learned = _learned(bench, sample_texts(bench, active=_TEXTS, silent=_TEXTS), gate)
+        learned = _learned(bench, sample_texts(bench, active=_CONTROL_TEXTS, silent=_CONTROL_TEXTS), gate)
         return learned[0].program if learned is not None else None
 
 
