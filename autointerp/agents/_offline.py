@@ -45,19 +45,26 @@ class RuleScientist:
         )
         return Report(explanation, (_refine_evidence(rule, score),))
 
-    def predictor(self, bench: Workbench, gate: Gate) -> Program | None:
+    def predictor(self, bench: Workbench) -> Program | None:
         """As the protocol says."""
-        learned = _learned(bench, sample_texts(bench, active=_CONTROL_TEXTS, silent=_CONTROL_TEXTS), gate)
-        return learned[0].program if learned is not None else None
+        sample = sample_texts(bench, active=_CONTROL_TEXTS, silent=_CONTROL_TEXTS)
+        if _too_little(sample):
+            return None
+        rules = learn(_texts(bench, sample), _activations(sample))
+        return max(rules, key=lambda rule: rule.fit).program
 
 
 def _count(sample: Sample) -> int:
     return int((sample.activations > 0).sum())
 
 
+def _too_little(sample: Sample) -> bool:
+    return sample.active < _FEWEST_TEXTS or _count(sample) < _FEWEST_ACTIVATIONS
+
+
 def _learned(bench: Workbench, sample: Sample, gate: Gate) -> tuple[Rule, float] | None:
     """The rule that is handed in and its refine-split correlation; None where there is too little to learn from."""
-    if sample.active < _FEWEST_TEXTS or _count(sample) < _FEWEST_ACTIVATIONS:
+    if _too_little(sample):
         return None
     return _best(learn(_texts(bench, sample), _activations(sample)), gate)
 

@@ -29,6 +29,6 @@ class Scientist(Protocol):
         """Investigate the feature of the bench."""
         ...
 
-    def predictor(self, bench: Workbench, gate: Gate) -> Program | None:
+    def predictor(self, bench: Workbench) -> Program | None:
         """The explanation's program alone: what the shuffled control needs of another feature. None where there is none."""
         ...

@@ -47,7 +47,7 @@ def study_feature(
         if report.explanation.predictor is not None:
             progress("scoring on held-out text", None, None)
             matched = matched_feature(laboratory, feature)
-            other = chosen.predictor(*_open_bench(laboratory, laboratory.feature(matched), predictor))
+            other = chosen.predictor(_open_bench(laboratory, laboratory.feature(matched), predictor)[0])
             graded = grade_report(laboratory, bench, report, matched, other)
         else:
             graded = [Graded(Unscored(name="simulation", reason=report.explanation.summary))]

@@ -234,7 +234,7 @@ def test_a_program_that_fails_is_told_and_the_rest_is_kept(known: Laboratory, mo
             effects = RuleScientist().explain(bench, gate).explanation.effects
             return Report(broken.model_copy(update={"effects": effects}))
 
-        def predictor(self, bench: Workbench, gate: Gate) -> Program | None:
+        def predictor(self, bench: Workbench) -> Program | None:
             return broken.predictor
 
     monkeypatch.setattr("autointerp.study._study.load_one", lambda group, name: Careless)
