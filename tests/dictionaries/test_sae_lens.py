@@ -49,7 +49,7 @@ def dense(acts: Sparse, positions: int, size: int) -> Tensor:
     return out
 
 
-def agrees(folder: Path) -> None:
+def assert_agrees(folder: Path) -> None:
     expected = {name: torch.from_numpy(array) for name, array in np.load(folder / "io.npz").items()}
     dictionary = opened(folder)
     x = expected["x"]
@@ -63,7 +63,7 @@ def agrees(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", READ)
 def test_activations_and_reconstruction_are_those_of_the_original(name: str) -> None:
-    agrees(FIXTURES / name)
+    assert_agrees(FIXTURES / name)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -79,7 +79,7 @@ def test_every_known_format_is_read_rightly_or_refused() -> None:
             opened(folder)
         except DictionaryError:
             continue
-        agrees(folder)
+        assert_agrees(folder)
         read.append(folder.name)
     assert set(READ) <= set(read)
 
