@@ -8,7 +8,8 @@ from __future__ import annotations
 from autointerp.models._adapters import ADAPTERS, Adapter
 from autointerp.models._edits import Edit, Operation
 from autointerp.models._fingerprint import fingerprint
-from autointerp.models._subject import Captured, Subject, Usage
+from autointerp.models._run import Captured
+from autointerp.models._subject import Subject, Usage
 
 __all__ = [
     "ADAPTERS",

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from autointerp.models._points import Point
 from autointerp.records import SiteKind
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A module's input or output. `module` is relative to the block, or to the model for sites of no layer.
-
-    `element` picks from a module that returns a tuple.
-    """
-
-    module: str
-    end: str
-    element: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

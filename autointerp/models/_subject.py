@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
 
 import torch
 from nnsight import TransformersModel
 from torch import Tensor
 
 from autointerp.errors import ModelError
-from autointerp.models._adapters import ADAPTERS, Point
+from autointerp.models._adapters import ADAPTERS
 from autointerp.models._edits import Edit
+from autointerp.models._layout import Layout
 from autointerp.models._loading import Loaded, load
+from autointerp.models._run import Captured, run
 from autointerp.records import Site, SiteKind
 
 _PROBE = "def probe(value):\n    return value + 1\n"
@@ -28,14 +29,6 @@ class Usage:
 
     forward_passes: int = 0
     tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Captured:
-    """What a run read: activations [batch, tokens, width] by site, and logits [batch, tokens, vocabulary] if asked for."""
-
-    sites: dict[Site, Tensor] = field(default_factory=dict)
-    logits: Tensor | None = None
 
 
 class Subject:
@@ -52,7 +45,7 @@ class Subject:
         self.tokenizer = loaded.tokenizer
         self.adapter = ADAPTERS[type(loaded.module).__name__]
         self.usage = Usage()
-        self._model = TransformersModel(loaded.module, tokenizer=loaded.tokenizer)
+        self._layout = Layout(loaded.name, TransformersModel(loaded.module, tokenizer=loaded.tokenizer), self.adapter)
         config = loaded.module.config
         self.width: int = config.hidden_size
         self.layers: int = config.num_hidden_layers
@@ -120,75 +113,12 @@ class Subject:
         ModelError: for a site that the model does not have or that lies before `start`, an edit that does not fit, or ids
         longer than the context.
         """
-        wanted = frozenset(capture)
-        sites = self._order(wanted | {edit.site for edit in edits})
-        if start is not None:
-            self._check_start(start[0], sites)
-        stops = [(site, *self._module(site)) for site in sites]
         if ids.shape[1] > self.context:
             raise ModelError(f"{ids.shape[1]} tokens are more than the context of {self.context}: cut the text")
+        captured = run(self._layout, ids, capture=frozenset(capture), edits=edits, logits=logits, start=start)
         self.usage.forward_passes += 1
         self.usage.tokens += ids.numel()
-        # Filled in place: of the names that the traced body binds, none survives its early stop.
-        read: dict[Site, Tensor] = {}
-        last: list[Tensor] = []
-        skipped = self._blocks()[: start[0].layer + 1] if start is not None else []
-        resumed = start[1] if start is not None else None
-        with torch.no_grad(), self._model.trace({"input_ids": ids.to(self.module.device)}) as tracer:
-            for block in skipped:
-                block.skip(resumed)
-            for site, module, point in stops:
-                value = _read(module, point)
-                here = [edit for edit in edits if edit.site == site]
-                for edit in here:
-                    value = edit.apply(value)
-                if here:
-                    _write(module, point, value)
-                if site in wanted:
-                    read[site] = value.save()
-            if logits:
-                last.append(attrgetter(self.adapter.unembed)(self._model).output.save())
-            else:
-                tracer.stop()
-        return Captured(read, last[0] if last else None)
-
-    def _blocks(self) -> Any:
-        return attrgetter(self.adapter.blocks)(self._model)
-
-    def _order(self, sites: Iterable[Site]) -> list[Site]:
-        """Sites as the forward pass reaches them."""
-        kinds = list(self.adapter.points)
-
-        def place(site: Site) -> tuple[int, int]:
-            if site.kind is SiteKind.EMBED:
-                return (-1, 0)
-            if site.kind is SiteKind.FINAL:
-                return (self.layers, 0)
-            if site.kind not in kinds:
-                known = ", ".join(["embed", *kinds, "final"])
-                raise ModelError(f"{self.name} has no site {site.kind}: there are {known}")
-            if site.layer >= self.layers:
-                raise ModelError(f"{self.name} has no layer {site.layer}: there are 0 to {self.layers - 1}")
-            return (site.layer, kinds.index(site.kind))
-
-        return sorted(sites, key=place)
-
-    def _check_start(self, start: Site, sites: Sequence[Site]) -> None:
-        """See that a run can resume from `start`, and that it still comes by every one of `sites`."""
-        if start.kind is not SiteKind.RESID_POST:
-            raise ModelError(f"a run resumes from a resid_post, not from {start}")
-        first = self._order([*sites, start])[0]
-        if first != start:
-            raise ModelError(f"a run that resumes from {start} does not come by {first}: start it earlier")
-
-    def _module(self, site: Site) -> tuple[Any, Point]:
-        """The traced module that holds a site, and which end of it."""
-        if site.kind in (SiteKind.EMBED, SiteKind.FINAL):
-            point = self.adapter.embed if site.kind is SiteKind.EMBED else self.adapter.final
-            return attrgetter(point.module)(self._model), point
-        point = self.adapter.points[site.kind]
-        block = self._blocks()[site.layer]
-        return (attrgetter(point.module)(block) if point.module else block), point
+        return captured
 
     def _check(self) -> None:
         """See on a probe text that the residual stream is the sum of what the blocks write to it."""
@@ -209,17 +139,3 @@ class Subject:
                     f" maximum, so its sites are not where the {type(self.module).__name__} adapter looks for them"
                 )
         self.usage = Usage()
-
-
-def _read(module: Any, point: Point) -> Any:
-    value = getattr(module, point.end)
-    return value if point.element is None else value[point.element]
-
-
-def _write(module: Any, point: Point, value: Tensor) -> None:
-    if point.element is not None:
-        whole = list(getattr(module, point.end))
-        whole[point.element] = value
-        setattr(module, point.end, tuple(whole))
-    else:
-        setattr(module, point.end, value)
