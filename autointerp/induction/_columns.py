@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -39,22 +40,22 @@ class Column:
 
 #: name, expression, phrase, and the same expression as a function.
 _FIELDS: list[tuple[str, str, str, Callable[[Reading], Any]]] = [
-    ("TEXT", 't["text"]', "on {}", lambda t: t["text"]),
-    ("PREV", 't["prev"]', "after {}", lambda t: t["prev"]),
-    ("PREV2", 't["prev2"]', "two after {}", lambda t: t["prev2"]),
-    ("PREV3", 't["prev3"]', "three after {}", lambda t: t["prev3"]),
-    ("PAIR", 't["pair"]', "on the pair {}", lambda t: t["pair"]),
-    ("SHAPE", 't["shape"]', "on tokens of the shape {}", lambda t: t["shape"]),
-    ("WORD", 't["word"]', "in the word {}", lambda t: t["word"]),
-    ("LEFT", 't["left"]', "after the word {}", lambda t: t["left"]),
-    ("FIRST", 't["first"]', "on lines that begin with {}", lambda t: t["first"]),
-    ("ABOVE", 't["above"]', "below lines that begin with {}", lambda t: t["above"]),
-    ("CALLEE", 't["callee"]', "in the brackets of {}", lambda t: t["callee"]),
-    ("FOLLOW", 't["follow"]', "on tokens last followed by {}", lambda t: t["follow"]),
-    ("OPENER", 't["opener"]', "inside {}", lambda t: t["opener"]),
-    ("KIND", 't["kind"]', "on a {}", lambda t: t["kind"]),
-    ("PREV_KIND", 't["prev_kind"]', "after a {}", lambda t: t["prev_kind"]),
-    ("PROSE", 't["prose"]', "in {}", lambda t: t["prose"]),
+    ("TEXT", 't["text"]', "on {}", itemgetter("text")),
+    ("PREV", 't["prev"]', "after {}", itemgetter("prev")),
+    ("PREV2", 't["prev2"]', "two after {}", itemgetter("prev2")),
+    ("PREV3", 't["prev3"]', "three after {}", itemgetter("prev3")),
+    ("PAIR", 't["pair"]', "on the pair {}", itemgetter("pair")),
+    ("SHAPE", 't["shape"]', "on tokens of the shape {}", itemgetter("shape")),
+    ("WORD", 't["word"]', "in the word {}", itemgetter("word")),
+    ("LEFT", 't["left"]', "after the word {}", itemgetter("left")),
+    ("FIRST", 't["first"]', "on lines that begin with {}", itemgetter("first")),
+    ("ABOVE", 't["above"]', "below lines that begin with {}", itemgetter("above")),
+    ("CALLEE", 't["callee"]', "in the brackets of {}", itemgetter("callee")),
+    ("FOLLOW", 't["follow"]', "on tokens last followed by {}", itemgetter("follow")),
+    ("OPENER", 't["opener"]', "inside {}", itemgetter("opener")),
+    ("KIND", 't["kind"]', "on a {}", itemgetter("kind")),
+    ("PREV_KIND", 't["prev_kind"]', "after a {}", itemgetter("prev_kind")),
+    ("PROSE", 't["prose"]', "in {}", itemgetter("prose")),
     ("DEPTH", 'min(t["depth"], 3)', "at bracket depth {}", lambda t: min(t["depth"], 3)),
     ("COLUMN", 'min(t["column"], 6)', "at token {} of the line", lambda t: min(t["column"], 6)),
     ("INDENT", 'min(t["indent"], 16)', "at indentation {}", lambda t: min(t["indent"], 16)),
@@ -94,13 +95,12 @@ def _coded(text: tuple[str, ...]) -> NDArray[np.int32]:
     readings = read(list(text))
     codes = np.empty((len(_FIELDS), len(text)), dtype=np.int32)
     for row, (_, _, _, of), numbers, values in zip(codes, _FIELDS, _NUMBERS, _VALUES, strict=True):
-        for i, t in enumerate(readings):
-            value = of(t)
-            number = numbers.get(value)
-            if number is None:
-                number = numbers[value] = len(values)
+        found = list(map(of, readings))
+        for value in found:
+            if value not in numbers:
+                numbers[value] = len(values)
                 values.append(value)
-            row[i] = number
+        row[:] = list(map(numbers.__getitem__, found))
     return codes
 
 
