@@ -21,12 +21,15 @@ def program_of(fit: Fit, scale: float) -> Program:
     lines: list[str] = []
     terms = [f"{fit.base:.{digits}f}"]
     for column, table in zip(fit.columns, fit.tables, strict=True):
-        pairs = [(v, x) for v, x in zip(column.values, table, strict=True) if v is not OTHER]
-        pairs.sort(key=lambda pair: -pair[1])
+        pairs = [(v, round(float(x), digits)) for v, x in zip(column.values, table, strict=True) if v is not OTHER]
+        # An entry that says nothing is a line that a reader has to read all the same.
+        pairs = sorted(((v, x) for v, x in pairs if x != 0), key=lambda pair: -pair[1])
+        if not pairs:
+            continue
         lines += _table(column.name, [f"{v!r}: {x:.{digits}f}" for v, x in pairs])
         terms.append(f"{column.name}.get({column.expression}, 0)")
     body = " + ".join(terms)
-    lines += ["", "", "def predict(tokens):"]
+    lines += ["", "", "def predict(tokens):"] if lines else ["def predict(tokens):"]
     if len(body) + len("    return [max(0.0, ) for t in read(tokens)]") <= _WIDTH:
         lines.append(f"    return [max(0.0, {body}) for t in read(tokens)]")
     else:

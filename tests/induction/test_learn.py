@@ -70,6 +70,13 @@ def test_programs_have_at_most_the_stated_entries(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
+def test_every_entry_says_something(name: str) -> None:
+    for rule in learned(name):
+        tables = [node for node in ast.walk(ast.parse(rule.program.source)) if isinstance(node, ast.Dict)]
+        assert all(ast.literal_eval(value) != 0 for table in tables for value in table.values)
+
+
+@pytest.mark.parametrize("name", RULES)
 def test_the_fit_it_states_is_the_fit_it_has(name: str) -> None:
     true = np.concatenate([RULES[name](tokens) for tokens in TRAIN])
     for rule in learned(name):
