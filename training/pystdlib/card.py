@@ -58,8 +58,9 @@ The tokenizer is a byte-level BPE learnt from the training files. The language m
 of windows that begin with the token BOS and are cut from all training files put end to end, with a BOS before each
 file. Its inner matrices were trained with Muon, the rest with AdamW; the rates of both rose over a short warm-up and
 fell to zero at the end. The autoencoder learnt to reconstruct the residual stream of training files, with BatchTopK
-and an auxiliary loss for dead latents; it is stored with one fixed threshold. Weights were rounded to half precision
-at the end. The constants of the scripts:
+and an auxiliary loss for dead latents; then, for a short while, also to leave the model's next-token distribution
+what it is when its reconstruction is spliced in. It is stored with one fixed threshold. Weights were rounded to half
+precision at the end. The constants of the scripts:
 
 {constants}
 

@@ -5,6 +5,9 @@
 BatchTopK (Bussmann et al. 2024) with the auxiliary loss for dead latents of Gao et al. (2024), stored as the JumpReLU
 autoencoder that it is at inference: one threshold, set so that 32 latents are active at a position in the mean. A latent's
 activation then depends on its own row alone, not on which others compete with it.
+
+Training closes with a short fine-tuning in which the output of the language model counts too (Karvonen 2025): the divergence
+of its next-token distribution when the reconstruction is spliced in.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ WARM_UP = 200
 AUX_LATENTS, AUX_WEIGHT = 128, 1 / 32
 DEAD_AFTER = 250  # batches without a single activation
 CALIBRATION = 65_536
+# Fine-tuning: steps, windows in each, rate, and what a nat of divergence weighs against all of the variance.
+TUNING_STEPS, TUNING_WINDOWS, TUNING_RATE, NAT = 400, 16, 3e-4, 1.0
 
 
 @torch.no_grad()
@@ -98,8 +103,8 @@ def auxiliary_loss(model: Autoencoder, x: Tensor, error: Tensor, dead: Tensor) -
     return (left - rest).pow(2).sum(1).mean() / left.pow(2).sum(1).mean()
 
 
-def train(data: Tensor, seed: int, epochs: int, device: str, compiled: bool) -> tuple[Autoencoder, float, float]:
-    """The trained autoencoder, the input scale it expects, and its calibrated threshold."""
+def train(data: Tensor, seed: int, epochs: int, device: str, compiled: bool) -> tuple[Autoencoder, float]:
+    """The trained autoencoder and the input scale it expects."""
     sample = data[torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:CALIBRATION]].float()
     scale = float((sample.pow(2).mean()) ** -0.5)
     model = Autoencoder(data.shape[1], seed).to(device)
@@ -123,25 +128,77 @@ def train(data: Tensor, seed: int, epochs: int, device: str, compiled: bool) -> 
             if dead.any():
                 loss = loss + AUX_WEIGHT * auxiliary_loss(model, x, error, dead)
             loss.backward()
-            with torch.no_grad():
-                # Only the part of the gradient along the sphere moves a row of unit norm.
-                g, w = model.W_dec.grad, model.W_dec
-                assert g is not None
-                g -= (g * w).sum(1, keepdim=True) * w
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            with torch.no_grad():
-                model.W_dec.div_(model.W_dec.norm(dim=1, keepdim=True))
+            take_step(model, optimiser)
             step += 1
             if step % 100 == 0:
                 speed = step * BATCH / (time.monotonic() - began)
                 state = f"loss {loss.item():.4f} dead {int(dead.sum())}"
                 print(f"step {step}/{steps} {state} {speed:,.0f} positions/s", flush=True)
+    return model, scale
+
+
+def take_step(model: Autoencoder, optimiser: torch.optim.Optimizer) -> None:
+    """Move the parameters along their gradients, the decoder's rows on the unit sphere."""
     with torch.no_grad():
-        pre = exact_pre(model, (sample * scale).to(device)).flatten().cpu().numpy()
-        threshold = float(np.partition(pre, -L0 * len(sample))[-L0 * len(sample)])
-    return model, scale, threshold
+        # Only the part of the gradient along the sphere moves a row of unit norm.
+        g, w = model.W_dec.grad, model.W_dec
+        assert g is not None
+        g -= (g * w).sum(1, keepdim=True) * w
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    with torch.no_grad():
+        model.W_dec.div_(model.W_dec.norm(dim=1, keepdim=True))
+
+
+def tune(model: Autoencoder, scale: float, language_model: LlamaForCausalLM, windows: Tensor, device: str) -> None:
+    """Train on with the divergence that splicing in causes; `windows` int64 [windows, tokens] begin with BOS.
+
+    BOS positions keep their own activations, as they do wherever the autoencoder is used.
+    """
+    language_model.requires_grad_(False)
+    optimiser = torch.optim.Adam(model.parameters(), lr=TUNING_RATE, betas=(0.9, 0.99))
+    for step, ids in enumerate(windows[: TUNING_STEPS * TUNING_WINDOWS].to(device).split(TUNING_WINDOWS)):
+        for group in optimiser.param_groups:
+            group["lr"] = TUNING_RATE * min(1.0, (step + 1) / 50, 1.0 - step / TUNING_STEPS)
+        fvu, divergence = spliced_losses(model, scale, language_model, ids, device)
+        (fvu + NAT * divergence).backward()
+        take_step(model, optimiser)
+        if (step + 1) % 50 == 0:
+            print(f"tuning {step + 1}/{TUNING_STEPS} unexplained {fvu:.4f} divergence {divergence:.4f}", flush=True)
+
+
+def spliced_losses(
+    model: Autoencoder, scale: float, language_model: LlamaForCausalLM, ids: Tensor, device: str
+) -> tuple[Tensor, Tensor]:
+    """The unexplained share of variance, and KL(clean, spliced) in nats a token, of windows [windows, tokens]."""
+    kept: list[Tensor] = []
+
+    def splice(_module: torch.nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        x = output[:, 1:].detach().float() * scale
+        flat = x.reshape(-1, x.shape[-1])
+        pre = exact_pre(model, flat)
+        decoded = (pre * (pre > batch_threshold(model, flat))) @ model.W_dec + model.b_dec
+        kept.append((flat - decoded).pow(2).sum() / (flat - flat.mean(0)).pow(2).sum())
+        return torch.cat([output[:, :1], (decoded.view_as(x) / scale).to(output.dtype)], dim=1)
+
+    with torch.autocast(device, dtype=torch.bfloat16):
+        with torch.no_grad():
+            clean = language_model(ids, use_cache=False).logits[:, 1:].float().log_softmax(-1)
+        handle = language_model.model.layers[LAYER].register_forward_hook(splice)
+        try:
+            spliced = language_model(ids, use_cache=False).logits[:, 1:].float().log_softmax(-1)
+        finally:
+            handle.remove()
+    return kept[0], (clean.exp() * (clean - spliced)).sum(-1).mean()
+
+
+@torch.no_grad()
+def calibrated_threshold(model: Autoencoder, scale: float, data: Tensor, seed: int, device: str) -> float:
+    """The one threshold that leaves L0 latents active at a position in the mean."""
+    chosen = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:CALIBRATION]
+    pre = exact_pre(model, (data[chosen].float() * scale).to(device)).flatten().cpu().numpy()
+    return float(np.partition(pre, -L0 * len(chosen))[-L0 * len(chosen)])
 
 
 def save(model: Autoencoder, scale: float, threshold: float, out: Path, seed: int) -> None:
@@ -196,7 +253,10 @@ def main() -> None:
     language_model = LlamaForCausalLM.from_pretrained(options.model, dtype=torch.float32).to(options.device)
     data = harvest(language_model, with_bos(windows, tokenizer.bos_token_id), options.device)
     print(f"{len(data):,} positions of width {data.shape[1]}", flush=True)
-    model, scale, threshold = train(data, options.seed, options.epochs, options.device, not options.no_compile)
+    model, scale = train(data, options.seed, options.epochs, options.device, not options.no_compile)
+    texts = with_bos(windows, tokenizer.bos_token_id)
+    tune(model, scale, language_model, texts, options.device)
+    threshold = calibrated_threshold(model, scale, data, options.seed, options.device)
     save(model, scale, threshold, options.out, options.seed)
 
 
