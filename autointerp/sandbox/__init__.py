@@ -7,5 +7,8 @@ from __future__ import annotations
 
 from autointerp.sandbox._limits import Limits
 from autointerp.sandbox._monty import Sandbox
+from autointerp.sandbox._numeric import NUMERIC
+from autointerp.sandbox._open import describe, open_sandbox, run
+from autointerp.sandbox._protocol import Backend, Ran, Session
 
-__all__ = ["Limits", "Sandbox"]
+__all__ = ["NUMERIC", "Backend", "Limits", "Ran", "Sandbox", "Session", "describe", "open_sandbox", "run"]
