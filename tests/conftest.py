@@ -92,7 +92,7 @@ def dictionary_folder(tmp_path_factory: pytest.TempPathFactory, subject: Subject
 def dictionary(dictionary_folder: Path, subject: Subject) -> Dictionary:
     from autointerp.dictionaries import open_dictionary
 
-    return open_dictionary(str(dictionary_folder), width=subject.width, layers=subject.layers)
+    return open_dictionary(str(dictionary_folder), subject)
 
 
 @pytest.fixture(scope="session")

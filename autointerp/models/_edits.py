@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import index
+from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from autointerp.errors import ModelError
+from autointerp.models._positions import Positions, positions_from_dict
+from autointerp.models._tensors import from_plain, plain
 from autointerp.records import Site
 
 
@@ -20,6 +24,7 @@ class Operation(StrEnum):
     ADD = "add"
     SCALE = "scale"
     PROJECT_OUT = "project_out"
+    RESAMPLE = "resample"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,42 +34,79 @@ class Edit:
     Attributes
     ----------
     site: where.
-    operation: set x to v, add v to x, multiply x by v, or take the component along v out of x.
-    value: broadcastable to [batch, tokens, width]; a vector of [width] for `project_out`.
-    positions: bool [batch, tokens], True where the edit applies; None for everywhere.
+    operation: set x to v, add v to x, multiply x by v, take the component along v out of x, or put in its place what another
+        text of the batch has at the same site and column, as it was before any edit there. Where that text has padding, x
+        stays. A gradient takes what comes from another text for a constant.
+    value: broadcastable to [batch, tokens, width]; a vector of [width], or one for each text or token, for `project_out`. For
+        `resample` int64 [batch] or a single number: the text to take from. At a `pattern` site, broadcastable to [batch,
+        heads, tokens, tokens]. A value of one token applies wherever the positions say; one of several has a row for each
+        column of the prompts, and then nothing that is generated is edited.
+    positions: where the edit applies: a selection, or bool [batch, tokens]; None for everywhere. At a `pattern` site the
+        positions are those of the queries.
+    rows: the texts of the batch to edit, by number; the value and the positions are then about these texts alone, and [batch]
+        above is their number. None for all.
+    part: the half-open range of the width to edit, such as the columns of one head in `head_out`; at a `pattern` site, of the
+        heads. The value is then about this part alone. None for the whole.
     """
 
     site: Site
     operation: Operation
     value: Tensor
-    positions: Tensor | None = None
+    positions: Positions | Tensor | None = None
+    rows: tuple[int, ...] | None = None
+    part: tuple[int, int] | None = None
 
-    def apply(self, x: Tensor) -> Tensor:
-        """The edited activations; x [batch, tokens, width] itself is left as it was."""
-        value = self.value.to(device=x.device, dtype=x.dtype)
+    def __post_init__(self) -> None:
+        if self.operation not in _OPERATIONS:
+            raise ModelError(f"an edit cannot {self.operation!r}: there are {', '.join(Operation)}")
+        object.__setattr__(self, "operation", Operation(self.operation))
+        if self.operation is Operation.RESAMPLE and (self.value.dtype != torch.int64 or self.value.ndim > 1):
+            found = f"{self.value.dtype} {tuple(self.value.shape)}"
+            raise ModelError(f"the edit at {self.site} resamples from texts given as int64 [batch], not {found}")
+        if self.positions is not None and not isinstance(self.positions, Positions | Tensor):
+            raise ModelError(f"positions are a selection such as At or a bool tensor, not {self.positions!r:.60}")
+        if self.rows is not None:
+            object.__setattr__(self, "rows", tuple(index(row) for row in self.rows))
+        if self.part is not None:
+            start, stop = (index(end) for end in self.part)
+            if not 0 <= start < stop:
+                raise ModelError(f"the edit at {self.site} is of the empty part {start} to {stop}")
+            object.__setattr__(self, "part", (start, stop))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that JSON can hold, the value bit by bit."""
+        positions = self.positions
+        return {
+            "site": self.site.model_dump(mode="json"),
+            "operation": str(self.operation),
+            "value": plain(self.value),
+            "positions": plain(positions) if isinstance(positions, Tensor) else positions and positions.to_dict(),
+            "rows": None if self.rows is None else list(self.rows),
+            "part": None if self.part is None else list(self.part),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Edit:
+        """What `to_dict` wrote. Raises ModelError for anything else."""
         try:
-            # Expanded to x and no further: a value of more texts than x would change the shape of everything after it.
-            edited = _OPERATIONS[self.operation](x, value).expand_as(x)
-            if self.positions is None:
-                return edited
-            return torch.where(self.positions.to(x.device).expand(x.shape[:2])[..., None], edited, x)
-        except RuntimeError as error:
-            shapes = f"value {tuple(value.shape)} against activations {tuple(x.shape)}"
-            if self.positions is not None:
-                shapes += f" at positions {tuple(self.positions.shape)}"
-            raise ModelError(f"the edit at {self.site} does not fit: {shapes}") from error
+            rows, part = data["rows"], data["part"]
+            return cls(
+                Site.model_validate(data["site"]),
+                data["operation"],
+                from_plain(data["value"]),
+                read_positions(data["positions"]),
+                None if rows is None else tuple(rows),
+                None if part is None else (part[0], part[1]),
+            )
+        except (KeyError, TypeError, IndexError, ValidationError) as error:
+            raise ModelError(f"not an edit as data: {data!r:.80}; write it with Edit.to_dict") from error
 
 
-def _project_out(x: Tensor, v: Tensor) -> Tensor:
-    # A vector of length zero has no direction to take out.
-    unit: Tensor = v / v.norm().clamp(min=torch.finfo(v.dtype).tiny)
-    without: Tensor = x - (x @ unit)[..., None] * unit
-    return without
+_OPERATIONS = frozenset(Operation)
 
 
-_OPERATIONS: dict[Operation, Callable[[Tensor, Tensor], Tensor]] = {
-    Operation.SET: lambda x, v: v.expand_as(x),
-    Operation.ADD: lambda x, v: x + v,
-    Operation.SCALE: lambda x, v: x * v,
-    Operation.PROJECT_OUT: _project_out,
-}
+def read_positions(data: dict[str, Any] | None) -> Positions | Tensor | None:
+    """Positions from plain data: a selection, a mask or nothing."""
+    if data is None:
+        return None
+    return positions_from_dict(data) if "positions" in data else from_plain(data)

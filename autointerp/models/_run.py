@@ -1,72 +1,189 @@
-"""One forward pass in which named sites are read and edited."""
+"""Runs: what is asked of a forward pass, and how several requests share one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autointerp.errors import ModelError
+from autointerp.models._apply import Block, Frame, Placed, changes
+from autointerp.models._batch import Batch
+from autointerp.models._cache import inputs_of
 from autointerp.models._edits import Edit
+from autointerp.models._forward import Pass, Read, forward
+from autointerp.models._gradients import Objective, gradients
 from autointerp.models._layout import Layout
+from autointerp.models._positions import Text
+from autointerp.models._usage import Usage
 from autointerp.records import Site, SiteKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """One run, as data. The fields are the arguments of `Subject.run`."""
+
+    batch: Batch
+    capture: frozenset[Site] = frozenset()
+    edits: tuple[Edit, ...] = ()
+    logits: bool = False
+    start: tuple[Site, Tensor] | None = None
+    grad_of: Objective | tuple[Objective, ...] | None = None
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """Of what gradients are taken."""
+        return (self.grad_of,) if isinstance(self.grad_of, Objective) else self.grad_of or ()
+
+    @property
+    def columns(self) -> int:
+        """How many tokens its longest text has, padding included."""
+        return self.batch.ids.shape[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Captured:
-    """What a run read: activations [batch, tokens, width] by site, and logits [batch, tokens, vocabulary] if asked for."""
+    """What a run read.
+
+    Attributes
+    ----------
+    sites: activations [batch, tokens, width] by site, [batch, heads, tokens, tokens] at a `pattern`.
+    logits: [batch, tokens, vocabulary], if asked for.
+    grads: by captured site, the gradient of the objective, of the shape of the site; of several objectives, with one more axis
+        [objectives, …] in front.
+    objective: the objective's value for each text, [batch] or [objectives, batch].
+    usage: what the run cost by itself; a pass that it shared counts as one.
+    """
 
     sites: dict[Site, Tensor] = field(default_factory=dict)
     logits: Tensor | None = None
+    grads: dict[Site, Tensor] = field(default_factory=dict)
+    objective: Tensor | None = None
+    usage: Usage = field(default_factory=Usage)
 
 
-def run(
-    layout: Layout,
-    ids: Tensor,
+def run(layout: Layout, requests: Sequence[Request]) -> list[Captured]:
+    """All requests in one forward pass; each gets what it would have got alone.
+
+    Requests with a `start` share a pass only with requests of the same start site, and such as take gradients only with such.
+    """
+    device = layout.device
+    requests = [_moved(request, device) for request in requests]
+    joint = joined_batch([request.batch for request in requests])
+    frame = Frame(joint.mask)
+    blocks, row = [], 0
+    for request in requests:
+        batch = request.batch
+        blocks.append(Block(Text(batch.ids, batch.mask, batch.ids.shape[1]), row))
+        row += len(batch)
+    read_by_objectives = {o.site for request in requests for o in request.objectives if o.site is not None}
+    follow = bool(requests[0].objectives)
+    placed = [Placed(edit, block) for request, block in zip(requests, blocks, strict=True) for edit in request.edits]
+    task = Pass(
+        inputs_of(layout, joint.ids, joint.mask),
+        frozenset[Site]().union(read_by_objectives, *(request.capture for request in requests)),
+        changes(placed, frame),
+        any(request.logits or any(o.site is None for o in request.objectives) for request in requests),
+        _joined_start(requests, joint.ids.shape[1]),
+        follow,
+    )
+    read = forward(layout, task)
+    grads, values = _differentiate(requests, blocks, frame, read) if follow else ({}, [None] * len(requests))
+    return [
+        _share(request, block, read, grads, value, alone=len(requests) == 1)
+        for request, block, value in zip(requests, blocks, values, strict=True)
+    ]
+
+
+def joined_batch(batches: Sequence[Batch], *, left: bool = False) -> Batch:
+    """Batches below each other, with more padding (id 0) on one side where they are shorter than the longest."""
+    if len(batches) == 1:
+        return batches[0]
+    longest = max(batch.ids.shape[1] for batch in batches)
+
+    def widened(x: Tensor) -> Tensor:
+        fill = longest - x.shape[1]
+        return nn.functional.pad(x, (fill, 0) if left else (0, fill))
+
+    return Batch(
+        torch.cat([widened(batch.ids) for batch in batches]), torch.cat([widened(batch.mask) for batch in batches])
+    )
+
+
+def _moved(request: Request, device: torch.device) -> Request:
+    batch = request.batch
+    if batch.ids.device == device and batch.mask.device == device:
+        return request
+    return replace(request, batch=Batch(batch.ids.to(device), batch.mask.to(device)))
+
+
+def _joined_start(requests: Sequence[Request], columns: int) -> tuple[Site, Tensor] | None:
+    if requests[0].start is None:
+        return None
+    site = requests[0].start[0]
+    for request in requests:
+        found = None if request.start is None else request.start[1].shape
+        if found is None or found[:2] != request.batch.ids.shape:
+            texts = tuple(request.batch.ids.shape)
+            raise ModelError(f"a run of texts {texts} cannot resume from activations {found and tuple(found)}")
+    parts = [request.start[1] for request in requests if request.start is not None]
+    if len(parts) == 1:
+        return site, parts[0]
+    return site, torch.cat([nn.functional.pad(x, (0, 0, 0, columns - x.shape[1])) for x in parts])
+
+
+def _differentiate(
+    requests: Sequence[Request], blocks: Sequence[Block], frame: Frame, read: Read
+) -> tuple[dict[Site, Tensor], list[Tensor | None]]:
+    """Gradients by site, [objectives, batch of the pass, …], and each request's objectives, [objectives, batch]."""
+    values: list[list[Tensor]] = []
+    for request, block in zip(requests, blocks, strict=True):
+        values.append([])
+        for objective in request.objectives:
+            source = read.logits if objective.site is None else read.sites[objective.site]
+            assert source is not None
+            values[-1].append(objective.of(source, block, frame))
+    # Texts are independent, so the n-th objectives of all requests are one sum.
+    depth = max(map(len, values))
+    sums = [torch.stack([own[n].sum() for own in values if n < len(own)]).sum() for n in range(depth)]
+    captured = frozenset[Site]().union(*(request.capture for request in requests))
+    grads = gradients(sums, {site: read.sites[site] for site in captured})
+    return grads, [torch.stack(own).detach() for own in values]
+
+
+def _share(
+    request: Request,
+    block: Block,
+    read: Read,
+    grads: dict[Site, Tensor],
+    objective: Tensor | None,
     *,
-    capture: Set[Site],
-    edits: Sequence[Edit],
-    logits: bool,
-    start: tuple[Site, Tensor] | None,
+    alone: bool,
 ) -> Captured:
-    """See `Subject.run`."""
-    sites = layout.order(capture | {edit.site for edit in edits})
-    if start is not None:
-        _check_start(layout, start[0], sites)
-    stops = [(site, *layout.find(site)) for site in sites]
-    # Filled in place: of the names that the traced body binds, none survives its early stop.
-    read: dict[Site, Tensor] = {}
-    last: list[Tensor] = []
-    skipped = layout.blocks[: start[0].layer + 1] if start is not None else []
-    resumed = start[1] if start is not None else None
-    device = next(layout.traced.parameters()).device
-    with torch.no_grad(), layout.traced.trace({"input_ids": ids.to(device)}) as tracer:
-        for block in skipped:
-            block.skip(resumed)
-        for site, module, point in stops:
-            # Typed as nnsight sees it: a tensor with a `save`.
-            value: Any = point.read(module)
-            here = [edit for edit in edits if edit.site == site]
-            for edit in here:
-                value = edit.apply(value)
-            if here:
-                point.write(module, value)
-            if site in capture:
-                read[site] = value.save()
-        if logits:
-            last.append(layout.head.output.save())
-        else:
-            tracer.stop()
-    return Captured(read, last[0] if last else None)
+    """A request's part of what was read."""
+    columns = slice(0, request.columns)
 
+    def own(x: Tensor, site: Site | None, leading: int = 0) -> Tensor:
+        x = x.detach()
+        if alone:
+            return x
+        x = x[(*[slice(None)] * leading, block.rows)]
+        if site is not None and site.kind is SiteKind.PATTERN:
+            x = x[..., columns, columns]
+        elif x.ndim > leading + 2:
+            x = x[..., columns, :]
+        # A view would keep the activations of all the others alive.
+        return x.clone()
 
-def _check_start(layout: Layout, start: Site, sites: Sequence[Site]) -> None:
-    """See that a run can resume from `start`, and that it still comes by every one of `sites`."""
-    if start.kind is not SiteKind.RESID_POST:
-        raise ModelError(f"a run resumes from a resid_post, not from {start}")
-    first = layout.order([*sites, start])[0]
-    if first != start:
-        raise ModelError(f"a run that resumes from {start} does not come by {first}: start it earlier")
+    several = not isinstance(request.grad_of, Objective)
+    count = len(request.objectives)
+    gradient = {site: own(grads[site], site, 1)[:count] for site in request.capture} if count else {}
+    return Captured(
+        {site: own(read.sites[site], site) for site in request.capture},
+        own(read.logits, None) if request.logits and read.logits is not None else None,
+        gradient if several else {site: grad[0] for site, grad in gradient.items()},
+        objective if several or objective is None else objective[0],
+        Usage(1, request.batch.ids.numel()),
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from autointerp.testing._corpus import tiny_corpus
 from autointerp.testing._dictionary import tiny_dictionary
-from autointerp.testing._model import tiny_model
+from autointerp.testing._llm import Calls, ScriptedLLM
+from autointerp.testing._model import tiny_encoder, tiny_model
 
-__all__ = ["tiny_corpus", "tiny_dictionary", "tiny_model"]
+__all__ = ["Calls", "ScriptedLLM", "tiny_corpus", "tiny_dictionary", "tiny_encoder", "tiny_model"]
