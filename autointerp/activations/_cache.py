@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from autointerp.activations._build import IndexSettings, Progress, build_index
+from autointerp.activations._build import Progress, build_index, index_key
 from autointerp.activations._corpus import Corpus
-from autointerp.activations._index import VERSION, Index, sweep
+from autointerp.activations._index import Index
+from autointerp.activations._settings import IndexSettings
 from autointerp.dictionaries import Dictionary
-from autointerp.errors import CacheError, OutputError
+from autointerp.errors import CacheError
 from autointerp.models import Subject
 
 
@@ -31,24 +29,35 @@ def open_index(
     *,
     settings: IndexSettings | None = None,
     folder: Path | None = None,
+    out: Path | None = None,
     progress: Progress | None = None,
+    engine: str = "local",
+    workers: int | None = None,
+    part: tuple[int, int] = (1, 1),
 ) -> Index:
-    """The index of this model, dictionary, corpus and settings: from the cache if it is whole there, else built.
+    """The index of this model, dictionary, corpus and settings: opened if it is whole there, else built.
 
-    Raises OutputError where the cache folder cannot be written.
+    Parameters
+    ----------
+    folder: where indices are, each in a folder named by its key; by default in the cache.
+    out: where this one is, instead.
+    engine, workers, part, progress: of `build_index`, which also says what is raised.
     """
     settings = settings or IndexSettings()
-    parts = [VERSION, subject.fingerprint, dictionary.fingerprint, corpus.fingerprint, asdict(settings)]
-    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-    place = (folder or cache_folder() / "index") / key
+    key = index_key(subject, dictionary, corpus, settings, part)
+    place = out or (folder or cache_folder() / "index") / key
     try:
         return Index.read(place, key)
     except CacheError:
-        pass
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        sweep(place)
-        return build_index(subject, dictionary, corpus, place, key=key, settings=settings, progress=progress)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"the index cannot be written to {place.parent}: {reason}; set AUTOINTERP_CACHE") from error
+        return build_index(
+            subject,
+            dictionary,
+            corpus,
+            place,
+            key=key,
+            settings=settings,
+            progress=progress,
+            engine=engine,
+            workers=workers,
+            part=part,
+        )

@@ -33,10 +33,15 @@ class Document:
     text: str
 
 
+def rank_of(name: str) -> int:
+    """An integer of 64 bits, uniform over names and the same on every machine."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
 def bucket(document_id: str) -> float:
-    """A number in [0, 1), uniform over identifiers and the same on every machine."""
-    digest = hashlib.sha256(document_id.encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+    """A number in [0, 1), uniform over identifiers: `rank_of` as a share of all ranks."""
+    return rank_of(document_id) / 2**64
 
 
 def split_of(document_id: str) -> Split:

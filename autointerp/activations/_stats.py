@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
-import torch
-
+from autointerp.activations._feature import stats_of
 from autointerp.activations._index import Index
-from autointerp.activations._record import LOWEST, PER_OCTAVE
+from autointerp.activations._weights import extreme, nearest, neighbours, token_logits
 from autointerp.dictionaries import Dictionary
 from autointerp.models import Subject
-from autointerp.records import FeatureStats, Neighbour, TokenLogit
-
-_LISTED = 10
+from autointerp.records import FeatureStats, TokenLogit
 
 
 def feature_stats(subject: Subject, dictionary: Dictionary, index: Index, feature: int) -> FeatureStats:
-    """Counts over the whole index, logits through the unembedding alone, and the nearest features by direction."""
-    active, tokens = int(index.active[feature]), index.meta.tokens
-    direction = dictionary.direction(feature)
-    logits = subject.unembedding @ direction
-    logits = logits - logits.mean()
-    order = logits.argsort(descending=True).tolist()
+    """Counts over the whole index, logits through the unembedding alone, and the nearest features by direction.
 
-    def listed(indices: list[int]) -> tuple[TokenLogit, ...]:
-        return tuple(TokenLogit(token=subject.strings[i], logit=float(logits[i])) for i in indices)
-
-    counts = index.histogram[feature]
-    filled = counts.nonzero()[0]
-    low, high = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, 0)
-    edges = tuple(2.0 ** (LOWEST + i / PER_OCTAVE) for i in range(low, high + 1)) if high else ()
-    return FeatureStats(
-        tokens=tokens,
-        active=active,
-        density=active / tokens,
-        maximum=float(index.maximum[feature]),
-        mean_active=float(index.total[feature]) / active if active else 0.0,
-        histogram_edges=edges,
-        histogram_counts=tuple(int(c) for c in counts[low:high]),
-        top_logits=listed(order[:_LISTED]),
-        bottom_logits=listed(order[: -_LISTED - 1 : -1]),
-        neighbours=_neighbours(dictionary, feature),
-    )
+    Logits are left out where the model has none, or where what the dictionary writes to reaches the residual stream in no
+    linear way. What the index has stored of the same model and dictionary is not computed again.
+    """
+    stats = stats_of(index.stored, index.vocabulary, feature, index.meta.tokens)
+    same = index.meta.dictionary == dictionary.fingerprint
+    found: dict[str, object] = {}
+    if dictionary.size > 1 and not (same and stats.neighbours):
+        numbers, cosines = nearest(dictionary, range(feature, feature + 1))
+        found["neighbours"] = neighbours(numbers[0], cosines[0])
+    if not (same and index.meta.model == subject.fingerprint and stats.top_logits):
+        found["top_logits"], found["bottom_logits"] = _logits(subject, dictionary, feature)
+    return stats.model_copy(update=found)
 
 
-def _neighbours(dictionary: Dictionary, feature: int) -> tuple[Neighbour, ...]:
-    unit = torch.nn.functional.normalize(dictionary.directions(), dim=1)
-    cosines = unit @ unit[feature]
-    cosines[feature] = -2.0
-    values, indices = cosines.topk(min(_LISTED, len(cosines) - 1))
-    return tuple(Neighbour(index=int(i), cosine=float(v)) for v, i in zip(values, indices, strict=True))
+def _logits(
+    subject: Subject, dictionary: Dictionary, feature: int
+) -> tuple[tuple[TokenLogit, ...], tuple[TokenLogit, ...]]:
+    unembedding = subject.unembedding
+    written = subject.to_residual(dictionary.output_site, dictionary.direction(feature)[None])
+    if unembedding is None or written is None:
+        return (), ()
+    tokens, logits = extreme(unembedding, written)
+    return token_logits([subject.strings[i] for i in tokens[0].tolist()], logits[0])

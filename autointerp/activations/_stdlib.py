@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,11 @@ def stdlib_root() -> Path:
 
 def stdlib_files(root: Path) -> list[Path]:
     """The source files below `root` that belong to the standard library, in order of name."""
-    found = (path for path in root.rglob("*.py") if not _NOT_STDLIB.intersection(path.relative_to(root).parts))
+    found = []
+    for folder, below, names in os.walk(root):
+        # Pruned in place: what others installed may be many times as much.
+        below[:] = [name for name in below if name not in _NOT_STDLIB]
+        found += [Path(folder, name) for name in names if name.endswith(".py")]
     return sorted(path for path in found if path.is_file())
 
 

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True, slots=True)
-class SplitArrays:
-    """The stored arrays of a split (see `_index`)."""
-
-    names: list[str]
-    tokens: NDArray[np.int32]
-    lengths: NDArray[np.int32]
-    documents: NDArray[np.int32]
-    lines: NDArray[np.int32]
-    indptr: NDArray[np.int64]
-    positions: NDArray[np.int32]
-    values: NDArray[np.float32]
-    known: NDArray[np.int32]
-    top_passages: NDArray[np.int32]
-    top_values: NDArray[np.float32]
+from autointerp.activations._documents import Split
+from autointerp.activations._merge import known_positions, top_pairs
+from autointerp.activations._numbers import unpack
+from autointerp.activations._sealed import Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +24,7 @@ class FeatureWindows:
     ----------
     passages: how many; they are a uniform sample of the split.
     rows, places, values: the activations that are not zero, by passage and place (place 0 is BOS, which is never active).
+        A value is that computed to within 2**-11 of itself.
     """
 
     passages: int
@@ -53,65 +45,116 @@ class FeatureWindows:
         return array
 
 
-class SplitView:
-    """What every split offers. The subclasses differ in name alone, and that is their point."""
+@dataclass(frozen=True, slots=True)
+class TopPassages:
+    """The passages of a split in which a feature is strongest, strongest first.
 
-    def __init__(self, arrays: SplitArrays) -> None:
-        self._arrays = arrays
+    Attributes
+    ----------
+    passages, peaks, tokens: each passage, its strongest activation, and the id of the token that has it.
+    activations: [passages, length]; rows from `listed` on are not stored, and zero.
+    listed: how many rows of `activations` are.
+    """
+
+    passages: NDArray[np.int64]
+    peaks: NDArray[np.float32]
+    tokens: NDArray[np.int32]
+    activations: NDArray[np.float32]
+    listed: int
+
+
+class SplitView:
+    """What every split offers. The subclasses differ in name and split alone, and that is their point."""
+
+    split: ClassVar[Split]
+
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
 
     @property
     def passages(self) -> int:
         """How many passages the split has."""
-        return len(self._arrays.lengths)
+        return len(self._stored[f"{self.split}/lengths"])
 
     @property
     def length(self) -> int:
         """Places in a passage, BOS included."""
-        return int(self._arrays.tokens.shape[1])
+        return self._stored[f"{self.split}/tokens"].shape[1]
 
-    @property
+    @cached_property
     def tokens(self) -> NDArray[np.int32]:
-        """Token ids [passages, length], BOS first, padded with BOS."""
-        return self._arrays.tokens
+        """Token ids [passages, length], BOS first, filled up with the model's padding."""
+        return self._stored[f"{self.split}/tokens"].mapped()
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int32]:
         """Places in use, BOS included, [passages]."""
-        return self._arrays.lengths
+        return self._stored[f"{self.split}/lengths"].mapped()
 
-    @property
+    @cached_property
     def documents(self) -> NDArray[np.int32]:
         """The number of the document that each passage is from, [passages]."""
-        return self._arrays.documents
+        return self._stored[f"{self.split}/documents"].mapped()
 
     def where(self, passage: int) -> tuple[str, int]:
         """Document and line of a passage."""
-        return self._arrays.names[self._arrays.documents[passage]], int(self._arrays.lines[passage])
+        return self.origins([passage])[0]
+
+    def origins(self, passages: Sequence[int]) -> list[tuple[str, int]]:
+        """Document and line of each of these passages."""
+        stored, split = self._stored, self.split
+        documents = stored[f"{split}/documents"].take(passages)[:, 0].tolist()
+        lines = stored[f"{split}/lines"].take(passages)[:, 0].tolist()
+        bounds = stored[f"{split}/document_indptr"].take(documents, 2).tolist()
+        names = stored[f"{split}/document_names"].pieces(bounds)
+        return [(name.decode("utf-8", "surrogatepass"), line) for name, line in zip(names, lines, strict=True)]
+
+    def texts(self, passages: Sequence[int]) -> list[NDArray[np.int32]]:
+        """Token ids of each of these passages, BOS and padding left out; no other passage is read."""
+        lengths = self._stored[f"{self.split}/lengths"].take(passages)[:, 0].tolist()
+        rows = self._stored[f"{self.split}/tokens"].take(passages)[:, 0]
+        return [row[1:length] for row, length in zip(rows, lengths, strict=True)]
 
     def windows(self, feature: int) -> FeatureWindows:
         """All that is known of a feature in a uniform sample of the passages."""
-        arrays = self._arrays
-        begin, end = int(arrays.indptr[feature]), int(arrays.indptr[feature + 1])
-        known = int(arrays.known[feature])
-        rows, places = np.divmod(arrays.positions[begin:end].astype(np.int64), self.length)
-        return FeatureWindows(known, rows, places, np.asarray(arrays.values[begin:end]))
+        stored, split = self._stored, self.split
+        begin, end = stored[f"{split}/indptr"].read(feature, feature + 2).tolist()
+        positions = known_positions(stored, split, feature, feature + 1, begin, end)
+        rows, places = np.divmod(positions, self.length)
+        # A stored value is rounded; none may pass for stronger than the strongest there is.
+        most = stored["totals/maximum"].read(feature, feature + 1)
+        values = np.minimum(unpack(stored[f"{split}/codes"].read(begin, end)), most)
+        return FeatureWindows(int(stored[f"{split}/known"].read(feature, feature + 1)[0]), rows, places, values)
 
     def top(self, feature: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The passages with the strongest activations, strongest first, and these activations."""
-        passages, values = self._arrays.top_passages[feature], self._arrays.top_values[feature]
-        found = passages >= 0
-        return np.asarray(passages[found]), np.asarray(values[found])
+        begin, end = self._stored[f"{self.split}/top_indptr"].read(feature, feature + 2).tolist()
+        passages: NDArray[np.int32] = self._stored[f"{self.split}/top_passages"].read(begin, end)
+        return passages, self._stored[f"{self.split}/top_values"].read(begin, end)
+
+    def top_passages(self, feature: int) -> TopPassages:
+        """The same passages with the feature's activation at every token."""
+        pairs = top_pairs(self._stored, self.split, feature, feature + 1)
+        activations = np.zeros((len(pairs.passage), self.length), dtype=np.float32)
+        rows = np.repeat(np.arange(len(pairs.passage)), pairs.count)
+        activations[rows, pairs.places] = np.minimum(unpack(pairs.codes), pairs.peak[rows])
+        return TopPassages(pairs.passage, pairs.peak, pairs.token, activations, int((pairs.count > 0).sum()))
 
 
 class TrainView(SplitView):
     """What scientists and their tools may see."""
 
+    split = Split.TRAIN
+
 
 class RefineView(SplitView):
     """What the gate scores on while an explanation is being refined."""
+
+    split = Split.REFINE
 
 
 class TestView(SplitView):
     """What the scorer alone may see."""
 
     __test__ = False
+    split = Split.TEST

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,15 +16,16 @@ from hypothesis import strategies as st
 from autointerp.activations import (
     Corpus,
     Document,
+    Passage,
     Split,
     bucket,
     is_unseen,
     open_corpus,
-    passages,
     split_of,
     stdlib_documents,
 )
-from autointerp.activations._corpus import _cut
+from autointerp.activations import passages as sample
+from autointerp.activations._passages import _cut
 from autointerp.errors import CorpusError
 
 #: Written down once: a change of any of these would move files that models were trained on into the test split.
@@ -50,6 +54,15 @@ def jsonl(path: Path, *texts: str) -> Corpus:
 
 def of(*documents: tuple[str, str]) -> Corpus:
     return Corpus("made up", "0", lambda: iter([Document(*document) for document in documents]))
+
+
+def passages(
+    corpus: Corpus, encode: Callable[[str], list[int]], *, length: int, budget: int
+) -> tuple[list[Passage], str]:
+    """A sample, and a hash of what it was made from."""
+    with tempfile.TemporaryDirectory() as scratch:
+        found = list(sample(corpus, encode, length=length, budget=budget, scratch=Path(scratch)))
+    return found, hashlib.sha256(repr(found).encode()).hexdigest()
 
 
 def characters(text: str) -> list[int]:
@@ -193,9 +206,9 @@ def test_the_mark_of_a_corpus_changes_with_its_files(tmp_path: Path) -> None:
     assert len(set(marks)) == 3
 
 
-@pytest.mark.parametrize("name", ["nothing", "file.txt"])
+@pytest.mark.parametrize("name", ["nothing", "file.bin"])
 def test_what_is_no_corpus_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file.txt").write_text("text")
+    (tmp_path / "file.bin").write_text("text")
     with pytest.raises(CorpusError, match=r"no corpus at .*: give 'stdlib', a \.jsonl file"):
         open_corpus(str(tmp_path / name))
 

@@ -35,6 +35,8 @@ from tests.activations.dense import dense, jumprelu
 SPLITS = ("train", "refine", "test")
 DEAD = 63
 ROUNDING = {"rtol": 1e-4, "atol": 1e-4}
+#: Of an activation that is stored in 16 bits, which a value computed in another order may round to the next of.
+STORED = {"rtol": 6e-4, "atol": 1e-4}
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,8 @@ def truth(subject: Subject, dictionary_folder: Path, index: Index) -> dict[str, 
 def small(
     subject: Subject, dictionary: Dictionary, corpus: Corpus, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Index, IndexSettings]:
-    """An index in which most features reach their cap."""
-    settings = IndexSettings(tokens=6000, context=24, train_cap=120, heldout_cap=40)
+    """An index in which most features reach their cap, of forty shards."""
+    settings = IndexSettings(tokens=6000, context=24, train_cap=120, heldout_cap=40, shard=150)
     folder = tmp_path_factory.mktemp("small") / "index"
     return build_index(subject, dictionary, corpus, folder, key="k", settings=settings), settings
 
@@ -142,8 +144,8 @@ def test_below_the_cap_everything_is_known(index: Index, truth: dict[str, NDArra
     for feature in range(64):
         windows = view.windows(feature)
         expected = truth[split][: windows.passages, :, feature]
-        np.testing.assert_allclose(windows.dense(view.length), expected, **ROUNDING)
-        np.testing.assert_allclose(windows.maxima(), expected.max(1, initial=0), **ROUNDING)
+        np.testing.assert_allclose(windows.dense(view.length), expected, **STORED)
+        np.testing.assert_allclose(windows.maxima(), expected.max(1, initial=0), **STORED)
         whole += windows.passages == view.passages
     assert whole > 30
     assert view.windows(DEAD).passages == view.passages
@@ -162,12 +164,11 @@ def test_up_to_the_cap_everything_is_known(
     for feature in range(64):
         windows = view.windows(feature)
         expected = small_truth[split][: windows.passages, :, feature]
-        np.testing.assert_allclose(windows.dense(view.length), expected, **ROUNDING)
+        np.testing.assert_allclose(windows.dense(view.length), expected, **STORED)
         if windows.passages < view.passages:
             capped += 1
             assert len(windows.values) >= cap
-            # A batch is taken whole, so the cap is passed by no more than one batch.
-            before = small_truth[split][: max(0, windows.passages - 32), :, feature]
+            before = small_truth[split][: windows.passages - 1, :, feature]
             assert (before > 0).sum() < cap
     assert capped > 5
 
