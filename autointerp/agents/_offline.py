@@ -33,11 +33,11 @@ class RuleScientist:
         rule, score = learned
         effects = tuple(claim for effect in effects_of(bench) for claim in claims_from(effect, bench.subject.strings))
         verdict = Verdict.EXPLAINED if score >= _EXPLAINED else Verdict.UNINTERPRETABLE
-        promotes = _promotes(effects)
+        promotes = _promotes(effects) if bench.subject.has_logits else None
         explanation = Explanation(
             summary=_summary(rule, verdict, promotes),
             fires_on=rule.sentence,
-            promotes=promotes,
+            promotes=promotes or "not measured: the model has no logits",
             predictor=rule.program,
             effects=effects,
             verdict=verdict,
@@ -112,10 +112,12 @@ def _listed(claim: EffectClaim) -> str:
     return ", ".join(f"`{repr(token)[1:-1]}`" for token in claim.tokens)
 
 
-def _summary(rule: Rule, verdict: Verdict, promotes: str) -> str:
+def _summary(rule: Rule, verdict: Verdict, promotes: str | None) -> str:
     if verdict is Verdict.UNINTERPRETABLE:
-        return f"No short rule says when it fires; the best found: {rule.sentence}. It {promotes}."
-    return f"Fires {rule.sentence}; where it fires it {promotes}."
+        effect = f" It {promotes}." if promotes else ""
+        return f"No short rule says when it fires; the best found: {rule.sentence}.{effect}"
+    effect = f"; where it fires it {promotes}" if promotes else ""
+    return f"Fires {rule.sentence}{effect}."
 
 
 def _insufficient(bench: Workbench, texts: int, count: int) -> Explanation:

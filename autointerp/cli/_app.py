@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from autointerp._version import __version__
-from autointerp.cli import _explain
+from autointerp.cli import _doctor, _eval, _explain, _index, _llm, _score
 
 app = typer.Typer(
     name="autointerp",
@@ -17,6 +17,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("explain")(_explain.explain)
+app.command("score")(_score.score)
+app.add_typer(_index.app, name="index")
+app.add_typer(_eval.app, name="eval")
+app.command("doctor")(_doctor.doctor)
+app.add_typer(_llm.app, name="llm")
 
 
 def _version(wanted: bool) -> None:

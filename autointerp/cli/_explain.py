@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,12 +13,20 @@ if TYPE_CHECKING:
 
 def explain(
     feature: Annotated[int, typer.Option(help="Number of the feature in the dictionary.")] = 1234,
-    model: Annotated[str, typer.Option(help="Folder of a transformers model, or the bundled one.")] = "pystdlib",
-    dictionary: Annotated[str, typer.Option(help="file:FOLDER of a dictionary, or the bundled one.")] = "pystdlib-sae",
-    corpus: Annotated[str, typer.Option(help="stdlib, a .jsonl file of texts, or a folder of text files.")] = "stdlib",
+    model: Annotated[
+        str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")
+    ] = "pystdlib",
+    dictionary: Annotated[
+        str, typer.Option(help="file:FOLDER, FORMAT:PLACE, neurons:mlp.3 and the like, or the bundled one.")
+    ] = "pystdlib-sae",
+    corpus: Annotated[
+        str, typer.Option(help="stdlib, a file of texts (.jsonl, .parquet, .txt), a folder, or a hub dataset.")
+    ] = "stdlib",
     tokens: Annotated[int, typer.Option(min=10_000, help="Tokens of the corpus to index.")] = 300_000,
     out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("explanations"),
     json: Annotated[Path | None, typer.Option(help="Also write the run record to this file.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps: where the model runs.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16: what it computes in.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and where the page is.")] = False,
 ) -> None:
@@ -34,7 +42,17 @@ def explain(
     ensure_writable(page)
     if json is not None:
         ensure_writable(json)
-    record = _study(feature, model, dictionary, corpus, tokens, seed, quiet)
+    record = _study(
+        feature,
+        quiet,
+        model=model,
+        dictionary=dictionary,
+        corpus=corpus,
+        tokens=tokens,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+    )
     write_page(record, page)
     if json is not None:
         write_json(record, json)
@@ -43,8 +61,8 @@ def explain(
     typer.echo(f"page: {page}")
 
 
-def _study(feature: int, model: str, dictionary: str, corpus: str, tokens: int, seed: int, quiet: bool) -> RunRecord:
-    """Run the study under a progress bar on the terminal's error stream."""
+def _study(feature: int, quiet: bool, **options: Any) -> RunRecord:
+    """Run the study under a progress bar on the terminal's error stream; `options` are those of `open_laboratory`."""
     from autointerp.cli._progress import progress_bar
 
     with progress_bar(enabled=not quiet) as progress:
@@ -52,7 +70,5 @@ def _study(feature: int, model: str, dictionary: str, corpus: str, tokens: int, 
         progress("starting", None, None)
         from autointerp.study import open_laboratory, study_feature
 
-        laboratory = open_laboratory(
-            model, dictionary, corpus, tokens=tokens, seed=seed, feature=feature, progress=progress
-        )
+        laboratory = open_laboratory(feature=feature, progress=progress, **options)
         return study_feature(laboratory, feature, progress=progress)

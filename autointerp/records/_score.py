@@ -13,6 +13,7 @@ class Score(Frozen):
     """A measured value. `ci` is a 95% bootstrap interval over documents, `n` counts the texts.
 
     `control` holds the same metric for each matched null or baseline, by name: what the value has to be compared with.
+    `also` holds further figures of the same measurement by name, such as the effect at every strength of steering.
     """
 
     kind: Literal["score"] = "score"
@@ -21,6 +22,7 @@ class Score(Frozen):
     ci: tuple[float, float]
     n: int = Field(ge=1)
     control: dict[str, float] = Field(default_factory=dict)
+    also: dict[str, float] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _interval_is_ordered(self) -> Score:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,22 @@ RESAMPLES = 400
 LEVEL = 0.95
 
 Weights = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A value as a function of one weight per text, and the document of each text: what can be resampled."""
+
+    statistic: Callable[[Weights], float]
+    documents: NDArray[np.int32]
+
+    def value(self) -> float:
+        """With every document once."""
+        return self.statistic(np.ones(len(self.documents)))
+
+    def interval(self, *, seed: int) -> tuple[float, float]:
+        """See `interval`."""
+        return interval(self.statistic, self.documents, seed=seed)
 
 
 def interval(

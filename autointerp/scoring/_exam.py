@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from autointerp.activations import TestView, activations_on
-from autointerp.circuits import clean_run
+from autointerp.activations import TestView
+from autointerp.circuits import CleanRun, clean_run
 from autointerp.dictionaries import Dictionary
 from autointerp.errors import ProgramError
-from autointerp.models import Captured, Subject
+from autointerp.models import Subject
 
 #: Activating texts asked for; as many silent ones are added.
 ACTIVE = 32
 #: Below this many activating texts nothing is scored.
 FEWEST = 5
+
+
+def _none() -> NDArray[np.float32]:
+    return np.zeros(0, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,8 +38,9 @@ class Exam:
     strings: the tokens of each text as strings, BOS left out.
     activations: of the feature, [texts, length].
     active, near: the first `active` texts activate the feature, the next `near` are near misses, the rest silent at random.
-    clean: the texts run as they are: activations at the dictionary's output site, and logits; empty without texts.
+    clean: the texts run as they are, read where the dictionary reads and writes.
     matched, matched_activations: a random feature of about the same density, and its activations on these texts.
+    natural, matched_natural: the strongest activation of the one and the other in each of a uniform sample of texts, [texts].
     """
 
     subject: Subject
@@ -48,14 +55,24 @@ class Exam:
     near: int
     matched: int
     matched_activations: NDArray[np.float32]
-    clean: Captured
+    clean: CleanRun
     seed: int
+    natural: NDArray[np.float32] = field(default_factory=_none)
+    matched_natural: NDArray[np.float32] = field(default_factory=_none)
 
-    def clean_of(self, texts: NDArray[np.int64]) -> Captured:
-        """The clean run of some of the texts."""
-        site, logits = self.dictionary.output_site, self.clean.logits
-        assert logits is not None
-        return Captured({site: self.clean.sites[site][texts]}, logits[texts])
+    def text(self, i: int) -> str:
+        """One of the texts in characters."""
+        return "".join(self.strings[i])
+
+    @property
+    def truth(self) -> NDArray[np.bool_]:
+        """Whether each text activates the feature, [texts]."""
+        return np.arange(len(self.ids)) < self.active
+
+    @property
+    def scale(self) -> Tensor:
+        """By how much the dictionary's directions are longer at each place, [texts, length]; one in most dictionaries."""
+        return self.dictionary.scale(self.clean.sites[self.dictionary.input_site].float())
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -86,6 +103,7 @@ def prepare_exam(
     matched: int,
     near_tokens: Sequence[int],
     seed: int,
+    seen: Collection[bytes] = (),
 ) -> Exam:
     """Choose the texts and look up or compute what the scorers need.
 
@@ -94,28 +112,22 @@ def prepare_exam(
     matched: a random feature of like density, the null.
     near_tokens: the tokens on which the feature is strongest in the train split: a silent text that contains one is a near
         miss.
+    seen: contents (see `content`) of texts of other splits: those are refused, as is a text that was taken already.
     """
     windows = view.windows(feature)
     maxima = windows.maxima()
-    firing = np.flatnonzero(maxima > 0)
-    firing = firing[np.argsort(-maxima[firing], kind="stable")]
-    if len(firing) > ACTIVE:
-        firing = firing[np.unique(np.linspace(0, len(firing) - 1, ACTIVE).round().astype(int))]
-    quiet = np.random.default_rng([seed, feature]).permutation(np.flatnonzero(maxima == 0))
-    alike = np.isin(view.tokens[quiet], np.asarray(near_tokens)).any(1)
-    near = quiet[alike][: len(firing) // 2]
-    # Where nearly every silent text holds such a token, the rest comes from those too: half of the exam stays silent.
-    far = np.concatenate([quiet[~alike], quiet[alike][len(near) :]])[: len(firing) - len(near)]
+    fresh = _fresh(view, windows.passages, seen)
+    firing, near, far = _chosen(view, maxima, fresh, near_tokens, np.random.default_rng([seed, feature]))
     chosen = np.concatenate([firing, near, far])
     ids, lengths = view.tokens[chosen], view.lengths[chosen]
-    # One clean run serves all scorers, and where the dictionary reads what it writes to, the matched feature's activations.
-    clean = clean_run(subject, dictionary.output_site, torch.from_numpy(ids).long()) if len(ids) else Captured()
-    if len(ids) and dictionary.input_site == dictionary.output_site:
+    # One clean run serves all scorers, and the matched feature's activations.
+    sites = {dictionary.input_site, *dictionary.output_sites}
+    clean = clean_run(subject, sites, torch.from_numpy(ids).long())
+    matched_activations = np.zeros(ids.shape, dtype=np.float32)
+    if len(ids):
         place = np.arange(ids.shape[1])
         used = (place[None, :] > 0) & (place[None, :] < lengths[:, None])
         matched_activations = dictionary.encode_one(clean.sites[dictionary.input_site].float(), matched).numpy() * used
-    else:
-        matched_activations = activations_on(subject, dictionary, matched, ids, lengths)
     return Exam(
         subject=subject,
         dictionary=dictionary,
@@ -133,4 +145,49 @@ def prepare_exam(
         matched_activations=matched_activations.astype(np.float32),
         clean=clean,
         seed=seed,
+        natural=maxima[fresh],
+        matched_natural=_maxima(view, matched, fresh),
     )
+
+
+def content(ids: NDArray[np.int32]) -> bytes:
+    """A short name of a text's tokens, BOS and padding left out: equal where the texts are."""
+    return blake2b(np.ascontiguousarray(ids, dtype=np.int32).tobytes(), digest_size=16).digest()
+
+
+def _chosen(
+    view: TestView,
+    maxima: NDArray[np.float32],
+    fresh: NDArray[np.bool_],
+    near_tokens: Sequence[int],
+    random: np.random.Generator,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Passages that activate the feature, over its range; near misses; silent ones at random."""
+    firing = np.flatnonzero((maxima > 0) & fresh)
+    firing = firing[np.argsort(-maxima[firing], kind="stable")]
+    if len(firing) > ACTIVE:
+        firing = firing[np.unique(np.linspace(0, len(firing) - 1, ACTIVE).round().astype(int))]
+    quiet = random.permutation(np.flatnonzero((maxima == 0) & fresh))
+    alike = np.isin(view.tokens[quiet], np.asarray(near_tokens)).any(1)
+    near = quiet[alike][: len(firing) // 2]
+    # Where nearly every silent text holds such a token, the rest comes from those too: half of the exam stays silent.
+    far = np.concatenate([quiet[~alike], quiet[alike][len(near) :]])[: len(firing) - len(near)]
+    return firing, near, far
+
+
+def _fresh(view: TestView, passages: int, seen: Collection[bytes]) -> NDArray[np.bool_]:
+    """Which of the first passages are no repetition of another text, [passages]."""
+    known = set(seen)
+    fresh = np.zeros(passages, dtype=bool)
+    tokens, lengths = view.tokens, view.lengths
+    for i in range(passages):
+        name = content(tokens[i, 1 : lengths[i]])
+        fresh[i] = name not in known
+        known.add(name)
+    return fresh
+
+
+def _maxima(view: TestView, feature: int, fresh: NDArray[np.bool_]) -> NDArray[np.float32]:
+    found = view.windows(feature).maxima()
+    count = min(len(found), len(fresh))
+    return found[:count][fresh[:count]]

@@ -7,11 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autointerp.circuits import Prompts, next_token_change, prompts_of
+from autointerp.circuits import next_token_change
 from autointerp.programs import Predictor
 from autointerp.records import EffectClaim, Evidence, Explanation, Intervention, PromptKind, Score, Unscored
-from autointerp.scoring._bootstrap import interval
+from autointerp.scoring._bootstrap import Sample
 from autointerp.scoring._exam import Exam
+from autointerp.scoring._judges import Judges
 from autointerp.scoring._protocol import Controls, Graded
 
 NAME = "intervention_accuracy"
@@ -25,9 +26,13 @@ class InterventionAccuracy:
     in the same places and with the same norm, and the same claims are checked.
     """
 
-    def __call__(self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor) -> Graded:
+    def __call__(
+        self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor, judges: Judges
+    ) -> Graded:
         """As the protocol says."""
-        del controls, predictor
+        del controls, predictor, judges
+        if not exam.subject.has_logits:
+            return Graded(Unscored(name=NAME, reason="the model has no logits that an intervention could move"))
         if not explanation.effects:
             return Graded(Unscored(name=NAME, reason="the explanation claims no effects"))
         held, null, documents, evidence = [], [], [], []
@@ -49,14 +54,15 @@ class InterventionAccuracy:
         if not held:
             return Graded(Unscored(name=NAME, reason="no test text has a place that a claim is about"), tuple(evidence))
         true, false, owner = np.concatenate(held), np.concatenate(null), np.concatenate(documents)
+        sample = Sample(lambda w: float(w @ true / w.sum()) if w.sum() else float("nan"), owner)
         score = Score(
             name=NAME,
             value=float(true.mean()),
-            ci=interval(lambda w: float(w @ true / w.sum()) if w.sum() else float("nan"), owner, seed=exam.seed),
+            ci=sample.interval(seed=exam.seed),
             n=len(true),
             control={"matched_random_feature": float(false.mean())},
         )
-        return Graded(score, tuple(evidence))
+        return Graded(score, tuple(evidence), sample)
 
 
 def _evidence(claim: EffectClaim, own: NDArray[np.float64], other: NDArray[np.float64]) -> Evidence:
@@ -78,20 +84,21 @@ def _changes(exam: Exam, claim: EffectClaim) -> tuple[Tensor, Tensor, NDArray[np
     texts, places = _places(exam, claim.prompts)
     if not len(texts):
         return torch.empty(0), torch.empty(0), exam.documents[:0]
-    ids = torch.from_numpy(exam.ids[texts]).long()
-    site = exam.dictionary.output_site
-    prompts: Prompts = prompts_of(exam.subject, site, ids, torch.from_numpy(places), clean=exam.clean_of(texts))
     if claim.intervention is Intervention.ABLATE:
         amount = -torch.from_numpy(exam.activations[texts, places])
     else:
         assert claim.strength is not None
         amount = torch.full((len(texts),), claim.strength)
-    direction = exam.dictionary.direction(exam.feature)
-    other = exam.dictionary.direction(exam.matched)
-    other = other * (direction.norm() / other.norm())
-    own_change = next_token_change(exam.subject, prompts, amount[:, None] * direction)
-    other_change = next_token_change(exam.subject, prompts, amount[:, None] * other)
-    return own_change, other_change, exam.documents[texts]
+    scaled = (amount * exam.scale[texts, places])[:, None]
+    clean, at = exam.clean.some(texts), torch.from_numpy(places)
+    own, other = exam.dictionary.writes(exam.feature), exam.dictionary.writes(exam.matched)
+    # The matched feature's directions at the norms of the feature's own; one that writes nothing somewhere adds nothing there.
+    other = {site: v * (own[site].norm() / v.norm().clamp(min=1e-30)) for site, v in other.items() if site in own}
+    changes = [
+        next_token_change(clean, at, {site: scaled * vector for site, vector in writes.items()})
+        for writes in (own, other)
+    ]
+    return changes[0], changes[1], exam.documents[texts]
 
 
 def _places(exam: Exam, kind: PromptKind) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

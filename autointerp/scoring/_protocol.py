@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autointerp._plugins import load_all, load_one
-from autointerp.errors import ProgramError
+from autointerp.errors import LLMError, ProgramError
 from autointerp.programs import Predictor
 from autointerp.records import Evidence, Explanation, Program, ScoreResult, Unscored
+from autointerp.scoring._bootstrap import Sample
 from autointerp.scoring._exam import FEWEST, Exam
+from autointerp.scoring._judges import Judges
 
 GROUP = "autointerp.scorers"
 
@@ -27,11 +29,15 @@ class Controls:
     shuffled: the program of another feature's explanation.
     token_table: mean activation by token id, [vocabulary], fitted on train; the global mean for tokens not seen there.
     top_tokens: the same for the ten tokens with the highest mean, zero elsewhere.
+    prompts: ids [prompts, tokens] of the train split, all of one length, on which strengths of steering are set.
+    other: another feature's explanation in words.
     """
 
     shuffled: Program | None
     token_table: NDArray[np.float32]
     top_tokens: NDArray[np.float32]
+    prompts: NDArray[np.int32] | None = None
+    other: str | None = None
 
     def shuffled_predictions(self, exam: Exam, predictor: Predictor) -> NDArray[np.float32] | None:
         """What the other feature's program predicts, [texts, length]; None where there is none or where that one fails."""
@@ -45,34 +51,63 @@ class Controls:
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """A result, and the predictions that were checked on the way."""
+    """A result, the predictions that were checked on the way, and what the value is computed from, for means over features."""
 
     result: ScoreResult
     evidence: tuple[Evidence, ...] = ()
+    sample: Sample | None = None
 
 
 class Scorer(Protocol):
-    """One metric. Registered in the entry-point group `autointerp.scorers` under its name."""
+    """One metric. Registered in the entry-point group `autointerp.scorers` under its name.
 
-    def __call__(self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor) -> Graded:
-        """Score it. A value that cannot be computed is an `Unscored` with the reason, not an exception and not a number."""
+    A class with `on_request = True` is run only where its name is given: it needs somebody to ask, or many forward passes.
+    """
+
+    def __call__(
+        self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor, judges: Judges
+    ) -> Graded:
+        """Score it. A value that cannot be computed is an `Unscored` with the reason, not an exception and not a number.
+
+        ProgramError and LLMError may be raised: they become that.
+        """
         ...
 
 
 def grade(
-    explanation: Explanation, exam: Exam, controls: Controls, *, metrics: Sequence[str] | None = None
+    explanation: Explanation,
+    exam: Exam,
+    controls: Controls,
+    *,
+    metrics: Sequence[str] | None = None,
+    judges: Judges | None = None,
 ) -> list[Graded]:
-    """Every registered score of an explanation, or those named, in the order of their names."""
-    scorers = load_all(GROUP) if metrics is None else {name: load_one(GROUP, name) for name in metrics}
+    """The scores of an explanation, in the order of their names: those that come of themselves, or those named."""
+    if metrics is None:
+        scorers = {name: found for name, found in load_all(GROUP).items() if not getattr(found, "on_request", False)}
+    else:
+        scorers = {name: load_one(GROUP, name) for name in metrics}
     results = []
     with Predictor() as predictor:
         for name, scorer in scorers.items():
             if exam.active < FEWEST:
                 reason = f"{exam.active} test texts activate the feature; at least {FEWEST} are needed"
-                results.append(Graded(Unscored(name=name, reason=reason)))
+                results.append(unscored(name, reason))
                 continue
             try:
-                results.append(scorer()(explanation, exam, controls, predictor))
+                results.append(scorer()(explanation, exam, controls, predictor, judges or Judges()))
             except ProgramError as error:
-                results.append(Graded(Unscored(name=name, reason=f"the program failed: {error}")))
+                results.append(unscored(name, f"the program failed: {error}"))
+            except LLMError as error:
+                results.append(unscored(name, f"the language model failed: {error}"))
     return results
+
+
+def metric_names() -> list[str]:
+    """Every registered scorer."""
+    return list(load_all(GROUP))
+
+
+def unscored(name: str, reason: str) -> Graded:
+    """No number, and why; on one line."""
+    return Graded(Unscored(name=name, reason=" ".join(reason.split())))

@@ -2,51 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from autointerp.programs import Predictor
 from autointerp.records import Explanation, Score, Unscored
-from autointerp.scoring._bootstrap import interval
+from autointerp.scoring._bootstrap import Sample
 from autointerp.scoring._exam import Exam
-from autointerp.scoring._protocol import Controls, Graded
+from autointerp.scoring._judges import Judges
+from autointerp.scoring._measures import ranks
+from autointerp.scoring._protocol import Controls, Graded, unscored
 
 NAME = "simulation"
+SHUFFLED = "shuffled_explanation"
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
 class Simulation:
-    """Pearson correlation of predicted and true activations over all tokens of all texts, pooled."""
+    """Pearson correlation of predicted and true activations over all tokens of all texts, pooled.
 
-    def __call__(self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor) -> Graded:
+    Correlation forgives a wrong scale, so 1 - MSE/Var stands beside it, and the correlation of ranks, which forgives more.
+    """
+
+    def __call__(
+        self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor, judges: Judges
+    ) -> Graded:
         """As the protocol says. Controls: another feature's program, a matched random feature, and two token look-ups."""
+        del judges
         if explanation.predictor is None:
             return Graded(Unscored(name=NAME, reason="the explanation has no program"))
         predicted = exam.spread(predictor(explanation.predictor, exam.strings))
-        sums = per_text_sums(predicted, exam.activations, exam.mask)
-        value = correlation(sums.sum(0))
-        if not np.isfinite(value):
-            return Graded(Unscored(name=NAME, reason="the program predicts the same activation everywhere"))
-        candidates = {
-            "matched_random_feature": (predicted, exam.matched_activations),
-            "token_table": (controls.token_table[exam.ids], exam.activations),
-            "top_10_tokens": (controls.top_tokens[exam.ids], exam.activations),
-        }
-        shuffled = controls.shuffled_predictions(exam, predictor)
-        if shuffled is not None:
-            candidates["shuffled_explanation"] = (shuffled, exam.activations)
-        control = {name: pooled_correlation(x, y, exam.mask) for name, (x, y) in candidates.items()}
-        return Graded(
-            Score(
-                name=NAME,
-                value=value,
-                ci=interval(lambda w: correlation(w @ sums), exam.documents, seed=exam.seed),
-                n=len(exam.ids),
-                # Without variance there is no correlation: nothing was predicted, which is worth zero as a control.
-                control={name: v if np.isfinite(v) else 0.0 for name, v in sorted(control.items())},
-            )
-        )
+        others = {} if (found := controls.shuffled_predictions(exam, predictor)) is None else {SHUFFLED: found}
+        return correlated(NAME, predicted, exam, controls, others)
+
+
+def correlated(
+    name: str, predicted: NDArray[np.float32], exam: Exam, controls: Controls, others: Mapping[str, NDArray[np.float32]]
+) -> Graded:
+    """Pooled correlation of predictions [texts, length] with the feature, beside those of its controls.
+
+    `others` are predictions that are compared with the feature too, by name.
+    """
+    sums = per_text_sums(predicted, exam.activations, exam.mask)
+    sample = Sample(lambda w: correlation(w @ sums), exam.documents)
+    value = sample.value()
+    if not np.isfinite(value):
+        return unscored(name, "the predictions are the same activation everywhere")
+    candidates = {
+        "matched_random_feature": (predicted, exam.matched_activations),
+        "token_table": (controls.token_table[exam.ids], exam.activations),
+        "top_10_tokens": (controls.top_tokens[exam.ids], exam.activations),
+    } | {key: (other, exam.activations) for key, other in others.items()}
+    control = {key: pooled_correlation(x, y, exam.mask) for key, (x, y) in candidates.items()}
+    score = Score(
+        name=name,
+        value=value,
+        ci=sample.interval(seed=exam.seed),
+        n=len(exam.ids),
+        # Without variance there is no correlation: nothing was predicted, which is worth zero as a control.
+        control={key: v if np.isfinite(v) else 0.0 for key, v in sorted(control.items())},
+        also=agreement(predicted, exam.activations, exam.mask),
+    )
+    return Graded(score, sample=sample)
+
+
+def agreement(x: Floats, y: Floats, mask: NDArray[np.bool_]) -> dict[str, float]:
+    """What correlation leaves out: 1 - MSE/Var of predictions x of y, and the correlation of ranks; what is defined of it."""
+    predicted, true = x[mask].astype(np.float64), y[mask].astype(np.float64)
+    variance = true.var() if len(true) else 0.0
+    figures = {
+        "explained_variance": 1 - float(((predicted - true) ** 2).mean() / variance) if variance > 0 else float("nan"),
+        "rank_correlation": correlation(
+            per_text_sums(ranks(predicted)[None], ranks(true)[None], np.ones((1, len(true)), dtype=bool)).sum(0)
+        ),
+    }
+    return {name: value for name, value in figures.items() if np.isfinite(value)}
 
 
 def pooled_correlation(x: Floats, y: Floats, mask: NDArray[np.bool_]) -> float:

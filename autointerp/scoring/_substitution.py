@@ -5,29 +5,34 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from autointerp.circuits import divergence_of
+from autointerp.circuits import damage_of
 from autointerp.programs import Predictor
 from autointerp.records import Explanation, Score, Unscored
-from autointerp.scoring._bootstrap import Weights, interval
+from autointerp.scoring._bootstrap import Sample, Weights
 from autointerp.scoring._exam import Exam
+from autointerp.scoring._judges import Judges
 from autointerp.scoring._protocol import Controls, Graded
 
 NAME = "substitution"
 #: Texts that the model is run on: two thirds activating, the rest near misses.
 _ACTIVE, _NEAR = 16, 8
-#: Below this much damage by ablation (nats a token) the ratio would be one of rounding errors.
+#: Below this much damage by ablation (nats a token, or squared distance) the ratio would be one of rounding errors.
 _LEAST_DAMAGE = 1e-7
 
 
 class Substitution:
     """S = 1 - KL(predictions in place) / KL(feature ablated), both against the clean model, clipped to [-1, 1].
 
-    The divergences are summed over the texts before the ratio is taken: on a near miss ablation does nothing, so that a ratio
-    per text would be undefined exactly where false alarms have to be paid for.
+    In a model without logits the squared distance of the final states takes the divergence's place. Both are summed over
+    the texts before the ratio is taken: on a near miss ablation does nothing, so that a ratio per text would be undefined
+    exactly where false alarms have to be paid for.
     """
 
-    def __call__(self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor) -> Graded:
+    def __call__(
+        self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor, judges: Judges
+    ) -> Graded:
         """As the protocol says. Control: the program of another feature's explanation."""
+        del judges
         if explanation.predictor is None:
             return Graded(Unscored(name=NAME, reason="the explanation has no program"))
         spaced = np.unique(np.linspace(0, exam.active - 1, min(_ACTIVE, exam.active)).round().astype(int))
@@ -39,37 +44,29 @@ class Substitution:
         true = torch.from_numpy(exam.activations[chosen])
         replacements = [torch.zeros_like(true)]
         replacements += [torch.from_numpy(np.maximum(predicted[chosen], 0.0)) for predicted in predictions.values()]
-        divergence = divergence_of(
-            exam.subject,
-            exam.dictionary.output_site,
-            exam.dictionary.direction(exam.feature),
-            torch.from_numpy(exam.ids[chosen]).long(),
+        scale = exam.scale[chosen]
+        damage = damage_of(
+            exam.clean.some(chosen),
+            exam.dictionary.writes(exam.feature),
             torch.from_numpy(exam.lengths[chosen]).long(),
-            true,
-            replacements,
-            clean=exam.clean_of(chosen),
+            [(replacement - true) * scale for replacement in replacements],
         ).numpy()
-        ablated = divergence[0]
+        ablated = damage[0]
         if ablated.mean() < _LEAST_DAMAGE:
-            reason = f"ablation changes the output by {ablated.mean():.1e} nats a token: nothing to undo"
+            unit = "nats a token" if exam.subject.has_logits else "(squared distance of final states)"
+            reason = f"ablation changes the output by {ablated.mean():.1e} {unit}: nothing to undo"
             return Graded(Unscored(name=NAME, reason=reason))
-        if not np.isfinite(divergence[1]).all():
+        if not np.isfinite(damage[1]).all():
             reason = "with the predictions in place the model's output is not finite: they are far too large"
             return Graded(Unscored(name=NAME, reason=reason))
 
         def ratio(row: int, weights: Weights) -> float:
-            damage = float(weights @ ablated)
-            return float(np.clip(1 - float(weights @ divergence[row]) / damage, -1, 1)) if damage > 0 else float("nan")
+            whole = float(weights @ ablated)
+            return float(np.clip(1 - float(weights @ damage[row]) / whole, -1, 1)) if whole > 0 else float("nan")
 
         once = np.ones(len(chosen))
         values = {name: ratio(row, once) for row, name in enumerate(predictions, start=1)}
         values = {name: value for name, value in values.items() if np.isfinite(value)}
-        return Graded(
-            Score(
-                name=NAME,
-                value=values.pop("value"),
-                ci=interval(lambda w: ratio(1, w), exam.documents[chosen], seed=exam.seed),
-                n=len(chosen),
-                control=values,
-            )
-        )
+        sample = Sample(lambda w: ratio(1, w), exam.documents[chosen])
+        value, ci = values.pop("value"), sample.interval(seed=exam.seed)
+        return Graded(Score(name=NAME, value=value, ci=ci, n=len(chosen), control=values), sample=sample)

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+from autointerp.study._card import ReportCard, ReportCards
+from autointerp.study._labels import Label, LabelFormat, read_labels
 from autointerp.study._open import Laboratory, open_laboratory
+from autointerp.study._score import Claimed, Stress, Submission, default_metrics, read_submission, score_explanations
 from autointerp.study._study import explain, grade_report, matched_feature, study_feature
 
-__all__ = ["Laboratory", "explain", "grade_report", "matched_feature", "open_laboratory", "study_feature"]
+__all__ = [
+    "Claimed",
+    "Label",
+    "LabelFormat",
+    "Laboratory",
+    "ReportCard",
+    "ReportCards",
+    "Stress",
+    "Submission",
+    "default_metrics",
+    "explain",
+    "grade_report",
+    "matched_feature",
+    "open_laboratory",
+    "read_labels",
+    "read_submission",
+    "score_explanations",
+    "study_feature",
+]

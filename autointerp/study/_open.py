@@ -12,6 +12,7 @@ from autointerp.errors import FeatureError
 from autointerp.models import Subject
 from autointerp.records import FeatureRef
 from autointerp.study._progress import Progress, silent
+from autointerp.study._sample import sample_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,8 @@ def open_laboratory(
     tokens: int = 300_000,
     seed: int = 0,
     feature: int | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
     progress: Progress = silent,
 ) -> Laboratory:
     """Load model and dictionary, and open or build the index.
@@ -53,6 +56,7 @@ def open_laboratory(
     ----------
     tokens: how many tokens of the corpus the index covers.
     feature: checked against the dictionary before the expensive part, where given.
+    device, dtype: as `Subject.load` takes them.
 
     Raises
     ------
@@ -61,8 +65,9 @@ def open_laboratory(
     torch.manual_seed(seed)
     texts = open_corpus(corpus)
     progress("loading the model", None, None)
-    subject = Subject.load(model)
-    opened = open_dictionary(dictionary, width=subject.width, layers=subject.layers)
+    subject = Subject.load(model, device=device, dtype=dtype)
+    progress(f"opening the dictionary (the model is on {subject.device})", None, None)
+    opened = open_dictionary(dictionary, subject, sample=lambda site: sample_of(subject, texts, site))
     if feature is not None and not 0 <= feature < opened.size:
         raise FeatureError(f"{dictionary} has no feature {feature}: give a number from 0 to {opened.size - 1}")
     settings = IndexSettings(tokens=tokens)

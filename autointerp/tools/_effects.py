@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autointerp.circuits import Prompts, clean_run, next_token_change, prompts_of
-from autointerp.models import Captured
+from autointerp.circuits import CleanRun, clean_run, next_token_change
 from autointerp.records import Intervention, PromptKind
 from autointerp.tools._bench import Workbench
 from autointerp.tools._examples import sample_texts
@@ -36,43 +35,39 @@ class Effects:
 def effects_of(bench: Workbench, *, prompts: int = 24) -> list[Effects]:
     """Ablate the feature where it fires strongest in a text, and steer by a typical strong activation where it is silent.
 
-    Both at one place of each of up to `prompts` texts. Empty where no text of the train split activates the feature;
-    no steering where it is silent nowhere.
+    Both at one place of each of up to `prompts` texts. Empty where no text of the train split activates the feature, and
+    for a model without logits; no steering where it is silent nowhere.
     """
     sample = sample_texts(bench, active=prompts, silent=prompts // 2)
-    if sample.active == 0:
+    if sample.active == 0 or not bench.subject.has_logits:
         return []
-    direction = bench.dictionary.direction(bench.feature.index)
-    site = bench.dictionary.output_site
+    dictionary = bench.dictionary
     peak = sample.activations[: sample.active].argmax(1)
     strength = float(np.quantile(sample.activations[: sample.active].max(1), 0.75))
-    results = []
     ids = torch.from_numpy(sample.ids).long()
-    clean = clean_run(bench.subject, site, ids)
-    firing = _prompts(bench, clean, ids, np.arange(sample.active), peak)
+    clean = clean_run(bench.subject, {dictionary.input_site, *dictionary.output_sites}, ids)
     height = torch.from_numpy(sample.activations[np.arange(sample.active), peak])
-    change = next_token_change(bench.subject, firing, -height[:, None] * direction)
-    results.append(Effects(Intervention.ABLATE, PromptKind.FIRES, None, change, _likely(firing, change)))
+    change, likely = _change(bench, clean.some(slice(sample.active)), torch.from_numpy(peak), -height)
+    results = [Effects(Intervention.ABLATE, PromptKind.FIRES, None, change, likely)]
     places = silent_places(sample.activations, sample.lengths, bench.seed)
     some = np.flatnonzero(places > 0)[-prompts:]
     if not len(some):
         return results
-    quiet = _prompts(bench, clean, ids, some, places[some])
-    change = next_token_change(bench.subject, quiet, (strength * direction).expand(len(some), -1))
-    results.append(Effects(Intervention.STEER, PromptKind.SILENT, strength, change, _likely(quiet, change)))
+    steady = torch.full((len(some),), strength)
+    change, likely = _change(bench, clean.some(some), torch.from_numpy(places[some]), steady)
+    results.append(Effects(Intervention.STEER, PromptKind.SILENT, strength, change, likely))
     return results
 
 
-def _prompts(bench: Workbench, clean: Captured, ids: Tensor, texts: np.ndarray, places: np.ndarray) -> Prompts:
-    site = bench.dictionary.output_site
-    assert clean.logits is not None
-    some = Captured({site: clean.sites[site][texts]}, clean.logits[texts])
-    return prompts_of(bench.subject, site, ids[texts], torch.from_numpy(places), clean=some)
-
-
-def _likely(prompts: Prompts, change: Tensor) -> Tensor:
-    before, after = prompts.logits.softmax(-1), (prompts.logits + change).softmax(-1)
-    return torch.maximum(before, after).mean(0)
+def _change(bench: Workbench, clean: CleanRun, places: Tensor, amounts: Tensor) -> tuple[Tensor, Tensor]:
+    """Logit changes by a change of the activation by `amounts` [texts], and how likely each token is with or without it."""
+    rows = torch.arange(len(clean))
+    read = clean.sites[bench.dictionary.input_site][rows, places]
+    scaled = (amounts * bench.dictionary.scale(read.float()))[:, None]
+    writes = bench.dictionary.writes(bench.feature.index)
+    change = next_token_change(clean, places, {site: scaled * vector for site, vector in writes.items()})
+    logits = clean.output[rows, places].float()
+    return change, torch.maximum(logits.softmax(-1), (logits + change).softmax(-1)).mean(0)
 
 
 def silent_places(activations: np.ndarray, lengths: np.ndarray, seed: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from autointerp.circuits import clean_run, divergence_of, next_token_change, prompts_of
+from autointerp.circuits import clean_run, damage_of, next_token_change
 from autointerp.models import Subject
 from autointerp.records import Site, SiteKind
 
@@ -35,16 +35,14 @@ def test_a_direction_added_elsewhere_moves_the_logits_as_by_a_plain_hook(subject
         handle.remove()
     expected = (edited - clean)[torch.arange(2), places]
     expected = expected - expected.mean(1, keepdim=True)
-    found = next_token_change(subject, prompts_of(subject, site, ids, places), added)
+    found = next_token_change(clean_run(subject, [site], ids), places, {site: added})
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_replacing_nothing_elsewhere_costs_nothing(subject: Subject) -> None:
     ids = torch.tensor([[subject.bos, 5, 6, 7]])
     site = Site(layer=0, kind=SiteKind.MLP_OUT)
-    true = torch.ones(1, 4)
-    direction = torch.ones(subject.width)
-    clean = clean_run(subject, site, ids)
-    costs = divergence_of(subject, site, direction, ids, torch.tensor([4]), true, [true, true * 3], clean=clean)
+    amounts = [torch.zeros(1, 4), torch.full((1, 4), 2.0)]
+    costs = damage_of(clean_run(subject, [site], ids), {site: torch.ones(subject.width)}, torch.tensor([4]), amounts)
     assert costs[0, 0] < 1e-9
     assert costs[1, 0] > 1e-7

@@ -79,15 +79,19 @@ def with_a_new_field(index: Path) -> None:
     (index / "meta.json").write_text(json.dumps({**meta, "compression": "zstd"}))
 
 
+def largest(index: Path) -> Path:
+    return max((path for path in index.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+
+
 def altered(index: Path) -> None:
-    path = index / "train" / "values.npy"
+    path = largest(index)
     content = bytearray(path.read_bytes())
-    content[-4:] = b"\0\0\x80\x7f"  # infinity
+    content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
 
 def cut_off(index: Path) -> None:
-    path = index / "test" / "positions.npy"
+    path = largest(index)
     path.write_bytes(path.read_bytes()[:-100])
 
 
@@ -100,7 +104,7 @@ def cut_off(index: Path) -> None:
         cut_off,
         lambda index: (index / "meta.json").write_text('{"version": 1'),
         lambda index: (index / "meta.json").unlink(),
-        lambda index: (index / "totals" / "active.npy").unlink(),
+        lambda index: largest(index).unlink(),
     ],
 )
 def test_a_cache_that_is_not_whole_is_built_again(spoil: Spoil, explain: Call, cache: Path) -> None:

@@ -43,7 +43,7 @@ def exam(known: Laboratory) -> Exam:
         active=10,
         near=5,
         matched_activations=whole.matched_activations[chosen],
-        clean=whole.clean_of(chosen),
+        clean=whole.clean.some(chosen),
     )
 
 

@@ -31,9 +31,10 @@ class TokenDictionary:
     name = fingerprint = "known"
     input_site = Site(layer=0, kind=SiteKind.EMBED)
     output_site = Site(layer=1, kind=SiteKind.RESID_POST)
+    output_sites = (output_site,)
 
     def __init__(self, subject: Subject, tables: Sequence[Mapping[int, float]]) -> None:
-        self.size, self.width = len(tables), subject.width
+        self.size, self.width, self.output_width = len(tables), subject.width, subject.width
         self._embedding = subject.module.get_input_embeddings().weight.float()
         self._values = torch.zeros(len(self._embedding), self.size)
         for feature, table in enumerate(tables):
@@ -55,7 +56,7 @@ class TokenDictionary:
     def encode_one(self, x: Tensor, feature: int) -> Tensor:
         return self._dense(x)[..., feature]
 
-    def decode(self, acts: Sparse, positions: int) -> Tensor:
+    def decode(self, acts: Sparse, positions: int, x: Tensor | None = None) -> Tensor:
         return torch.zeros(positions, self.width).index_add_(
             0, acts.rows, acts.values[:, None] * self._directions[acts.features]
         )
@@ -63,8 +64,18 @@ class TokenDictionary:
     def direction(self, feature: int) -> Tensor:
         return self._directions[feature]
 
-    def directions(self) -> Tensor:
-        return self._directions
+    def directions(self, start: int = 0, stop: int | None = None) -> Tensor:
+        return self._directions[start:stop]
+
+    def directions_at(self, site: Site, start: int = 0, stop: int | None = None) -> Tensor:
+        assert site == self.output_site
+        return self.directions(start, stop)
+
+    def writes(self, feature: int) -> dict[Site, Tensor]:
+        return {self.output_site: self._directions[feature]}
+
+    def scale(self, x: Tensor) -> Tensor:
+        return torch.ones(x.shape[:-1])
 
 
 def known_laboratory(subject: Subject, folder: Path) -> Laboratory:

@@ -135,7 +135,7 @@ def test_steering_happens_where_the_feature_is_silent(exam: Exam, controls: Cont
         activations=lone,
         active=len(lone),
         near=0,
-        clean=clean_run(exam.subject, exam.dictionary.output_site, torch.from_numpy(exam.ids[:, :3]).long()),
+        clean=clean_run(exam.subject, exam.clean.sites, torch.from_numpy(exam.ids[:, :3]).long()),
     )
     places, amount = torch.full((len(lone),), 2), torch.full((len(lone),), STRENGTH)
     own, other = (changes(short, slice(len(lone)), places, amount, matched=matched) for matched in (False, True))

@@ -1,0 +1,67 @@
+"""Report cards on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from autointerp.records import ScoreResult
+    from autointerp.study import ReportCard, ReportCards
+
+
+def show_cards(cards: ReportCards, *, quiet: bool) -> None:
+    """Every card, then the means; one line a card where `quiet`."""
+    console = Console()
+    for card in cards.cards:
+        if quiet:
+            console.print(f"feature {card.feature.index}: {card.established}", markup=False, highlight=False)
+        else:
+            _card(card, console)
+    if quiet or not cards.means:
+        return
+    console.print(f"\n[bold]Means over {len(cards.cards)} features[/bold]")
+    table = _table()
+    for mean in cards.means:
+        _row(table, mean.result)
+    console.print(table)
+    for mean in cards.means:
+        if missing := sum(mean.unscored.values()):
+            console.print(f"{mean.result.name}: {missing} not scored, left out of the mean", markup=False)
+
+
+def _card(card: ReportCard, console: Console) -> None:
+    console.print(f"\n[bold]Feature {card.feature.index}[/bold] of {escape(card.feature.dictionary)}")
+    console.print(f"Says:        {card.explanation.summary}", markup=False, highlight=False)
+    console.print(f"Established: {card.established}", markup=False, highlight=False, style="bold")
+    table = _table()
+    for result in card.scores:
+        _row(table, result)
+    console.print(table)
+    for name, results in card.stress.items():
+        table = _table(f"Under stress: {name}")
+        for result in results:
+            _row(table, result)
+        console.print(table)
+
+
+def _table(title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("score")
+    table.add_column("value", justify="right")
+    table.add_column("95% interval", justify="right")
+    table.add_column("n", justify="right")
+    table.add_column("to be compared with")
+    return table
+
+
+def _row(table: Table, result: ScoreResult) -> None:
+    if result.kind == "unscored":
+        table.add_row(result.name, "-", "", "", f"not scored: {escape(result.reason)}")
+        return
+    controls = ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in sorted(result.control.items()))
+    low, high = result.ci
+    table.add_row(result.name, f"{result.value:.2f}", f"{low:.2f} to {high:.2f}", str(result.n), escape(controls))
