@@ -1,0 +1,93 @@
+"""A small language of programs over sequences, what its programs mean, and a compiler from them to transformer weights."""
+
+from __future__ import annotations
+
+from autointerp.eval.organisms.rasp._causal import (
+    NOTHING,
+    Attend,
+    Bools,
+    CausalModel,
+    Clause,
+    Forced,
+    Given,
+    Ints,
+    Lookup,
+    Variable,
+)
+from autointerp.eval.organisms.rasp._compile import BOS, PAD, SPECIAL, UNKNOWN, Compiled, Part, compile_program
+from autointerp.eval.organisms.rasp._disguise import Disguise, disguised, renamed, shuffled
+from autointerp.eval.organisms.rasp._interpreter import interpret, trace
+from autointerp.eval.organisms.rasp._language import (
+    Aggregate,
+    Both,
+    Constant,
+    Encoding,
+    Indices,
+    Map,
+    Predicate,
+    Program,
+    Select,
+    Selector,
+    SelectorWidth,
+    SequenceMap,
+    SOp,
+    Tokens,
+    Value,
+    always,
+    expressions,
+)
+from autointerp.eval.organisms.rasp._layout import BOS_DIRECTION, Layout, Limits, lay_out
+from autointerp.eval.organisms.rasp._lowering import lower
+from autointerp.eval.organisms.rasp._weights import Floats, Head, Neurons, Weights
+
+__all__ = [
+    "BOS",
+    "BOS_DIRECTION",
+    "NOTHING",
+    "PAD",
+    "SPECIAL",
+    "UNKNOWN",
+    "Aggregate",
+    "Attend",
+    "Bools",
+    "Both",
+    "CausalModel",
+    "Clause",
+    "Compiled",
+    "Constant",
+    "Disguise",
+    "Encoding",
+    "Floats",
+    "Forced",
+    "Given",
+    "Head",
+    "Indices",
+    "Ints",
+    "Layout",
+    "Limits",
+    "Lookup",
+    "Map",
+    "Neurons",
+    "Part",
+    "Predicate",
+    "Program",
+    "SOp",
+    "Select",
+    "Selector",
+    "SelectorWidth",
+    "SequenceMap",
+    "Tokens",
+    "Value",
+    "Variable",
+    "Weights",
+    "always",
+    "compile_program",
+    "disguised",
+    "expressions",
+    "interpret",
+    "lay_out",
+    "lower",
+    "renamed",
+    "shuffled",
+    "trace",
+]
