@@ -118,13 +118,17 @@ def test_the_version_is_one() -> None:
     assert importlib.metadata.version("autointerp-agents") == __version__
 
 
-@pytest.mark.parametrize("group", ["dictionaries", "scientists", "scorers"])
+@pytest.mark.parametrize(
+    "group", ["architectures", "dictionaries", "labels", "organisms", "providers", "sandboxes", "scientists", "scorers"]
+)
 def test_built_ins_are_registered_and_load(group: str) -> None:
     points = importlib.metadata.distribution("autointerp-agents").entry_points.select(group=f"autointerp.{group}")
     assert points
     for point in points:
         if point.module.split(".")[1] in ROOMS:
-            assert callable(point.load())
+            # An architecture is a value that registers itself, all the others are classes.
+            loaded = point.load()
+            assert callable(getattr(loaded, "register", loaded))
 
 
 def test_imports_go_down() -> None:

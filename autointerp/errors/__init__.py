@@ -12,7 +12,8 @@ AutointerpError
 │   ├── AddressError          an --llm that names no provider or model, or whose key is not in the environment
 │   └── OutputError           a file or folder that cannot be written
 ├── LLMError                  a language model that gave no answer, or none that could be used
-│   ├── RequestError          refused by the server as it stands: a wrong key, an unknown model, too long; never retried
+│   ├── RequestError          refused by the server as it stands: a wrong key, an unknown model; never retried
+│   │   └── ContextError      longer than the model's context
 │   ├── UnavailableError      no answer within the retries: the server down, overloaded or limiting
 │   ├── AnswerError           an answer that is not what was asked for, and is not passed on
 │   │   ├── RefusalError      the model declined
@@ -36,6 +37,7 @@ __all__ = [
     "AutointerpError",
     "BudgetError",
     "CacheError",
+    "ContextError",
     "CorpusError",
     "DictionaryError",
     "FeatureError",
@@ -100,6 +102,10 @@ class LLMError(AutointerpError):
 
 class RequestError(LLMError):
     """The server refuses the request as it stands, so that sending it again is pointless."""
+
+
+class ContextError(RequestError):
+    """The conversation is longer than the model's context."""
 
 
 class UnavailableError(LLMError):
