@@ -95,8 +95,8 @@ class Bucket:
 class Limiter:
     """Gives out tickets in the order in which they are asked for.
 
-    At most `most` requests are under way, and half of that before the first answer. After a complaint that names no time all wait for
-    `first_pause` seconds, twice that after the next in a row, up to `longest_pause`.
+    At most `most` requests are under way, and half of that before the first answer. After a complaint that names no time all
+    wait for `first_pause` seconds, twice that after the next in a row, up to `longest_pause`.
     """
 
     def __init__(self, most: int = 64, *, first_pause: float = 1.0, longest_pause: float = 60.0) -> None:
