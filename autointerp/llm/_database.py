@@ -35,7 +35,7 @@ CREATE TABLE spending (
     input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL, output INTEGER NOT NULL,
     picodollars INTEGER NOT NULL, priced INTEGER NOT NULL
 );
-CREATE INDEX spending_by_run ON spending (run, state);
+CREATE INDEX under_way ON spending (run) WHERE state = 'reserved';
 CREATE TABLE totals (
     run TEXT NOT NULL, state TEXT NOT NULL, requests INTEGER NOT NULL, tokens INTEGER NOT NULL,
     picodollars INTEGER NOT NULL, PRIMARY KEY (run, state)

@@ -185,8 +185,9 @@ class Ledger:
         query = "SELECT coalesce(sum(tokens), 0), coalesce(sum(picodollars), 0) FROM totals WHERE run = ?"
         tokens, dollars = map(int, self.database.read(query, self.run)[0])
         if with_reserved:
-            live = self._sum("reserved")
-            tokens, dollars = tokens + live.tokens, dollars + live.picodollars
+            query = "SELECT coalesce(sum(input + output), 0), coalesce(sum(picodollars), 0) FROM spending"
+            live = self.database.read(f"{query} WHERE run = ? AND state = 'reserved'", self.run)[0]
+            tokens, dollars = tokens + int(live[0]), dollars + int(live[1])
         return tokens, dollars
 
     def _fits(self, tokens: int, dollars: int, *, with_reserved: bool) -> bool:

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from autointerp.activations import IndexSettings, build_index, open_corpus
 from autointerp.activations import _finish as finish_module
 from autointerp.activations import _parts as parts_module
@@ -45,6 +47,8 @@ def die_at(count: int, do: Callable[..., Any], *, before: bool = True) -> Callab
 
 def main() -> None:
     model, dictionary_name, corpus_name, folder, *moments = sys.argv[1:]
+    # A fork inherits no threads, and would wait for those of torch for ever.
+    torch.set_num_threads(1)
     subject = Subject.load(model, device="cpu")
     dictionary = open_dictionary(dictionary_name, subject)
     corpus = open_corpus(corpus_name)
