@@ -79,7 +79,7 @@ class Floor:
         found = passages(
             open_corpus("stdlib"),
             subject.encode,
-            length=settings.context - 1,
+            length=min(settings.context, subject.context) - 1,
             budget=settings.tokens,
             scratch=scratch,
         )

@@ -17,7 +17,7 @@ from autointerp.activations._sketch import Pairs, positions_of, put_known, put_t
 from autointerp.errors import InputError
 
 #: Activations that are sorted at a time.
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 18
 _MOST_FEATURES = 1 << 12
 _CODE, _PLACE = np.uint64(16), np.uint64(36)
 

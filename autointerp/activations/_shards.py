@@ -23,8 +23,8 @@ _BATCH, _ROWS = 32, 512
 
 
 def places(subject: Subject, settings: IndexSettings) -> int:
-    """Places in a passage, BOS included and what closes a text left out."""
-    return min(settings.context, subject.context - len(subject.suffix))
+    """Places in a passage, BOS included; what closes a text has room behind."""
+    return min(settings.context, subject.context)
 
 
 def record(

@@ -26,10 +26,11 @@ from autointerp.activations import (
     open_corpus,
     split_of,
 )
-from autointerp.dictionaries import Dictionary, Sparse
+from autointerp.dictionaries import Dictionary, Sparse, open_dictionary
 from autointerp.errors import CorpusError
 from autointerp.models import Subject
-from autointerp.testing import tiny_corpus
+from autointerp.records import Site, SiteKind
+from autointerp.testing import tiny_corpus, tiny_encoder
 from tests.activations.dense import dense, jumprelu
 
 SPLITS = ("train", "refine", "test")
@@ -308,3 +309,29 @@ def test_a_corpus_that_is_too_small(
 def test_documents_of_all_splits_are_sampled_alike(index: Index) -> None:
     shares = Counter({split: getattr(index, split).passages for split in SPLITS})
     assert shares["train"] > shares["refine"] > 5 < shares["test"] < shares["train"]
+
+
+def test_neurons_of_an_encoder(corpus: Corpus, tmp_path: Path) -> None:
+    encoder = Subject.load(str(tiny_encoder(tmp_path / "encoder")), device="cpu")
+    neurons = open_dictionary("neurons:mlp.1", encoder)
+    settings = IndexSettings(tokens=1500, context=24)
+    index = build_index(encoder, neurons, corpus, tmp_path / "i", key="k", settings=settings)
+    site = Site(layer=1, kind=SiteKind.MLP_HIDDEN)
+    view = index.train
+    assert (np.asarray(view.tokens)[:, 0] == encoder.bos).all()
+    assert not np.isin(view.tokens, encoder.suffix).any()
+    truth = np.zeros((view.passages, view.length, neurons.size), dtype=np.float32)
+    for i in range(view.passages):
+        text = view.tokens[i, : view.lengths[i]].tolist()
+        assert (view.tokens[i, view.lengths[i] :] == encoder.padding).all()
+        # Alone and closed as the encoder wants it; read at the text's own tokens.
+        ids = torch.tensor([[*text, *encoder.suffix]])
+        hidden = encoder.run(ids, capture=[site]).sites[site][0, 1 : len(text)].numpy()
+        # A neuron that can be negative is two features, one for each sign.
+        truth[i, 1 : len(text)] = np.maximum(np.concatenate([hidden, -hidden], axis=1), 0)
+    for feature in range(0, neurons.size, 7):
+        windows = view.windows(feature)
+        np.testing.assert_allclose(windows.dense(view.length), truth[: windows.passages, :, feature], **STORED)
+        found = activations_on(encoder, neurons, feature, view.tokens[:40], view.lengths[:40])
+        np.testing.assert_allclose(found, truth[:40, :, feature], **ROUNDING)
+    assert index.feature(0).examples

@@ -141,7 +141,8 @@ def test_what_is_not_finite_is_handed_on(architecture: Any, tmp_path: Path) -> N
     bad = acts.values.isnan()
     assert set(acts.rows[bad].tolist()) == {2}
     rest = dictionary.encode(x[[0, 1, 3, 4, 5]])
-    assert torch.equal(acts.values[acts.rows != 2], rest.values)
+    # Not to the bit: with another number of rows a product may be summed in another order.
+    torch.testing.assert_close(acts.values[acts.rows != 2], rest.values, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("architecture", ["standard", "topk", "jumprelu"])

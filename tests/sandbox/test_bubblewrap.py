@@ -76,7 +76,8 @@ os.execv(sys.executable, [sys.executable, "-I", "-S", "-B", "-c", main])
 """
     with_a_bwrap(tmp_path, monkeypatch, script)
     said = refusal()
-    for leak in ("files", "local_sockets", "namespaces", "network", "processes", "signals", "threads", "writing"):
+    # Whether it may make namespaces is up to the machine.
+    for leak in ("files", "local_sockets", "network", "processes", "signals", "threads", "writing"):
         assert leak in said
 
 

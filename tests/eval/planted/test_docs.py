@@ -7,6 +7,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from autointerp.eval.organisms.planted import PlantedFeatures
 from autointerp.eval.organisms.planted.kinds import KINDS
 
@@ -31,6 +33,7 @@ def test_the_page_names_every_kind_and_knob() -> None:
     assert {name for name in (*KINDS, *PlantedFeatures.knobs) if f"`{name}`" not in text} == set()
 
 
+@pytest.mark.skipif(not RESULTS.exists(), reason="the benchmark's rows are not here")
 def test_the_table_is_what_the_benchmark_wrote() -> None:
     lines = ["| figure | value | baseline | target | met |", "|---|---:|---:|---|---|"]
     for row in json.loads(RESULTS.read_text(encoding="utf-8")):

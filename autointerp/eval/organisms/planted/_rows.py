@@ -55,7 +55,10 @@ class RowMaker:
         self._encoding, self._decoding = _units(self._encoder), _units(self._decoder)
         self._nearest = [_nearest(rows) for rows in (self._encoding, self._decoding)]
         self._aligned = (self._encoding * self._decoding).sum(1)
-        self._mean = host.stream.mean(0)
+        # What a latent finds on an average input is, with most, well below what it takes to be active.
+        centre = host.stream.mean(0) - (self._source.tensor("b_dec") if self._source.centred else 0)
+        self._centre = centre / max(float(np.linalg.norm(centre)), 1e-12)
+        self._centring = self._encoding @ self._centre
 
     def planted(self, densities: Floats, *, modest: bool) -> Rows:
         """Latents that the network writes, active at these shares of positions; modest ones cost the host less.
@@ -68,23 +71,30 @@ class RowMaker:
                 f"{count} latents are too many for a stream of width {width}, which has room for {width // _MOST_OF_WIDTH}:"
                 " plant fewer"
             )
-        encoder, decoder = self._pairs(self._starts((densities > _OFTEN) | modest))
+        low = (densities > _OFTEN) | modest
+        like = self._random.integers(len(self._numbers), size=count)
+        encoder, decoder = self._pairs(self._starts(low), np.where(low, 0.0, self._centring[like]))
         decoder = decoder + np.linalg.lstsq(encoder, np.eye(count) - encoder @ decoder.T, rcond=None)[0].T
         norms = np.linalg.norm(decoder, axis=1, keepdims=True)
-        return self._finished(encoder * norms, decoder / norms)
+        return self._finished(encoder * norms, decoder / norms, like)
 
     def noise(self, densities: Floats) -> Rows:
         """Random directions, active at these shares of the positions of the sample."""
-        rows = self._finished(*self._pairs(_units(self._random.normal(size=(len(densities), self._source.width)))))
+        rows = self._random_rows(len(densities))
         found = self._host.stream @ rows.encoder.T + self._source.offsets(rows.encoder, np.zeros(len(densities)))
         levels = [np.quantile(column, 1 - density) for column, density in zip(found.T, densities, strict=True)]
         return self._with_bias(rows, rows.threshold - np.array(levels))
 
     def dead(self, count: int) -> Rows:
         """Rows like the others' with a bias that no input of the sample comes near to."""
-        rows = self._finished(*self._pairs(_units(self._random.normal(size=(count, self._source.width)))))
+        rows = self._random_rows(count)
         found = self._host.stream @ rows.encoder.T + self._source.offsets(rows.encoder, np.zeros(count))
         return self._with_bias(rows, rows.threshold - found.max(0) - 2 * np.ptp(found, axis=0))
+
+    def _random_rows(self, count: int) -> Rows:
+        like = self._random.integers(len(self._numbers), size=count)
+        starts = _units(self._random.normal(size=(count, self._source.width)))
+        return self._finished(*self._pairs(starts, self._centring[like]), like)
 
     def _with_bias(self, rows: Rows, b_enc: Floats) -> Rows:
         return Rows(rows.encoder, rows.decoder, self._source.rounded("b_enc", b_enc), rows.threshold)
@@ -105,14 +115,15 @@ class RowMaker:
             found.append(vectors @ weighed[0 if least else int(off.argmin())])
         return np.stack(found)
 
-    def _pairs(self, encoding: Floats) -> tuple[Floats, Floats]:
-        """Encoder and decoder rows from the directions that the encoder starts from, [latents, width]; e · d is 1 for each."""
-        # What a latent finds on an average input is less than it takes to be active.
-        centre = self._mean - (self._source.tensor("b_dec") if self._source.centred else 0)
-        encoding = np.where((encoding @ centre > 0)[:, None], -encoding, encoding)
+    def _pairs(self, encoding: Floats, centring: Floats) -> tuple[Floats, Floats]:
+        """Encoder and decoder rows from the directions that the encoder starts from, [latents, width]; e · d is 1 for each.
+
+        `centring` is their cosine to the average input.
+        """
         near, aligned, lengths = (self._random.integers(len(self._numbers), size=len(encoding)) for _ in range(3))
         cosines = [self._random.choice(nearest, size=len(encoding)) for nearest in self._nearest]
         encoding = _towards(encoding, self._encoding[near], cosines[0])
+        encoding = _towards(encoding, np.broadcast_to(self._centre, encoding.shape), centring)
         # The decoder row: as close to the encoder row, and as close to another decoder row, as is usual.
         aligned = np.clip(self._aligned[aligned], 0.1, 0.99)
         across = np.sqrt(1 - aligned**2)
@@ -125,11 +136,11 @@ class RowMaker:
         norms = np.linalg.norm(self._decoder[lengths], axis=1)
         return encoding / (aligned * norms)[:, None], decoding * norms[:, None]
 
-    def _finished(self, encoder: Floats, decoder: Floats) -> Rows:
+    def _finished(self, encoder: Floats, decoder: Floats, like: NDArray[np.int64]) -> Rows:
         norms = self._random.choice(np.linalg.norm(self._decoder, axis=1), size=len(decoder))[:, None]
         decoder = decoder / np.linalg.norm(decoder, axis=1, keepdims=True) * norms
         encoder = encoder / (encoder * decoder).sum(1, keepdims=True)
-        like = self._random.choice(self._numbers, size=len(encoder))
+        like = self._numbers[like]
         return Rows(
             self._source.rounded("W_enc", encoder),
             self._source.rounded("W_dec", decoder),
