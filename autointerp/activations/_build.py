@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +31,8 @@ from autointerp.models import Subject
 #: Told how many tokens are done and how many there are.
 Progress = Callable[[int, int], None]
 ENGINES = ("local", "ray")
+
+_log = logging.getLogger(__name__)
 
 
 def index_key(
@@ -94,6 +99,23 @@ def build_index(
         raise OutputError(
             f"the index cannot be written to {folder.parent}: {error.strerror or error}; make room, or set AUTOINTERP_CACHE"
         ) from error
+
+
+@contextmanager
+def _collecting() -> Iterator[Callable[[], object]]:
+    """A function that frees what forward passes left in cycles, which else waits until there is as much as a model's code.
+
+    It looks at what was made since: everything that was there before, torch and transformers above all, is set aside.
+    """
+    frozen = gc.get_freeze_count()
+    gc.collect()
+    if not frozen:
+        gc.freeze()
+    try:
+        yield gc.collect
+    finally:
+        if not frozen:
+            gc.unfreeze()
 
 
 def _silent(done: int, size: int) -> None:
@@ -174,8 +196,11 @@ class _Build:
             progressed.take(range(number, number + 1), recorded.arrays)
             parts.add(number, recorded)
 
-        for number in self._missing(plan, parts):
-            one(number)  # a call each, so that nothing of a shard is held while the next is recorded
+        with _collecting() as collect:
+            for number in self._missing(plan, parts):
+                one(number)  # a call each, so that nothing of a shard is held while anything else is done
+                collect()
+                parts.tidy()
 
     def _record_with_ray(self, plan: Plan, parts: Parts, workers: int | None) -> None:
         from autointerp.activations._ray import record_with_ray
@@ -190,6 +215,8 @@ class _Build:
         )
         for number, recorded in arriving:
             parts.add(number, recorded)
+            del recorded
+            parts.tidy()
             self.progress(parts.tokens, self._tokens(plan))
 
     def _join(self, staging: Path, folder: Path, key: str, plan: Plan, parts: Parts) -> Index:
@@ -212,4 +239,11 @@ class _Build:
                 settings=asdict(self.settings),
             )
 
-        return join(parts.stored, staging, folder, caps=self.settings.caps, weights=weights, meta=meta)
+        index = join(parts.stored, staging, folder, caps=self.settings.caps, weights=weights, meta=meta)
+        if index.meta.not_finite:
+            _log.warning(
+                "%d activations of %s are not finite: they are left out of every figure",
+                index.meta.not_finite,
+                self.dictionary.name,
+            )
+        return index

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,9 @@ from autointerp.activations._numbers import BINS, carried
 from autointerp.activations._passage_table import interleaved, put_union
 from autointerp.activations._plan import SPLITS
 from autointerp.activations._sealed import Stored
-from autointerp.activations._sketch import Pairs, positions_of, put_known, put_top, put_totals
+from autointerp.activations._sketch import Pairs, chunks, positions_of, put_known, put_top, put_totals
 from autointerp.errors import InputError
 
-#: Activations that are sorted at a time.
-_AT_ONCE = 1 << 18
-_MOST_FEATURES = 1 << 12
 _CODE, _PLACE = np.uint64(16), np.uint64(36)
 
 
@@ -42,15 +39,9 @@ def merge_arrays(parts: Sequence[Stored], folder: Path, *, caps: Sequence[int]) 
         )
 
 
-def _chunks(features: int, rows: int) -> Iterator[tuple[int, int]]:
-    """Ranges of features that have about `_AT_ONCE` of `rows`."""
-    size = min(_MOST_FEATURES, max(1, _AT_ONCE * features // max(1, rows)))
-    return ((start, min(start + size, features)) for start in range(0, features, size))
-
-
 def _totals(parts: Sequence[Stored], sink: Folder) -> None:
     features = len(parts[0]["totals/active"])
-    for start, stop in _chunks(features, features * BINS):
+    for start, stop in chunks(features, features * BINS):
         size = stop - start
         active, sums = np.zeros(size, dtype=np.int64), np.zeros((size, 2), dtype=np.int64)
         maximum, histogram = np.zeros(size, dtype=np.float32), np.zeros((size, BINS), dtype=np.int64)
@@ -69,7 +60,7 @@ def _known(parts: Sequence[Stored], sink: Folder, split: str, numbers: Sequence[
     length = parts[0][f"{split}/tokens"].shape[1]
     if sum(map(len, numbers)) * length >= 1 << int(_PLACE):
         raise InputError(f"more than {1 << int(_PLACE)} places in the {split} split: merge fewer indices")
-    for start, stop in _chunks(features, sum(len(part[f"{split}/codes"]) for part in parts)):
+    for start, stop in chunks(features, sum(len(part[f"{split}/codes"]) for part in parts)):
         keys = []
         for part, mine in zip(parts, numbers, strict=True):
             feature, low, high = owners(part, f"{split}/indptr", start, stop)
@@ -95,7 +86,7 @@ def _known(parts: Sequence[Stored], sink: Folder, split: str, numbers: Sequence[
 
 def _top(parts: Sequence[Stored], sink: Folder, split: str, numbers: Sequence[NDArray[np.int64]]) -> None:
     features = len(parts[0]["totals/active"])
-    for start, stop in _chunks(features, sum(len(part[f"{split}/top_codes"]) for part in parts)):
+    for start, stop in chunks(features, sum(len(part[f"{split}/top_codes"]) for part in parts)):
         found = []
         for part, mine in zip(parts, numbers, strict=True):
             pairs = top_pairs(part, split, start, stop)

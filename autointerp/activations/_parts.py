@@ -53,7 +53,7 @@ class Parts:
         for shards in sorted(self._found, key=len):
             if any(set(shards) < set(other) for other in self._found):
                 self._remove(shards)
-        self._tidy()
+        self.tidy()
 
     @property
     def done(self) -> set[int]:
@@ -76,14 +76,13 @@ class Parts:
         return [self._found[shards][1] for shards in sorted(self._found, key=lambda s: s.start)]
 
     def add(self, number: int, recorded: Recorded) -> None:
-        """Write a finished shard."""
+        """Write a finished shard. To be followed by `tidy`, when the shard itself is no longer held."""
         self._write(
             range(number, number + 1),
             lambda half: write_packed(half / "arrays.safetensors", recorded.arrays),
             recorded.tokens,
             recorded.not_finite,
         )
-        self._tidy()
 
     def before(self, number: int) -> list[tuple[range, Stored]]:
         """The parts all of whose shards come before that of this number."""
@@ -101,7 +100,7 @@ class Parts:
         _, stored = self._found.pop(shards)
         shutil.rmtree(stored.folder, ignore_errors=True)
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
         """Put together every run of `_GROUP` that is complete: of shards, of runs of shards, and so on."""
         size = 1
         while any(len(shards) == size for shards in self._found):

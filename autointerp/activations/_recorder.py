@@ -6,7 +6,7 @@ dropped. Memory is bounded by features times caps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from autointerp.activations._arrays import Memory
 from autointerp.activations._numbers import BINS, bins_of, carried, pack, ragged, sums_of
 from autointerp.activations._plan import SPLITS, ShardText
-from autointerp.activations._sketch import TOP, Pairs, put_known, put_top, put_totals, runs
+from autointerp.activations._sketch import TOP, Pairs, chunks, put_known, put_top, put_totals, runs
 
 #: Activations that are sorted at a time, and that may wait to be among the strongest.
 _WAITING, _PENDING = 1 << 18, 1 << 19
@@ -199,42 +199,43 @@ class ShardRecorder:
         self._flush()
         sink, text, totals = Memory(), self._text, self._totals
         put_totals(sink, totals.active, totals.sums, totals.maximum, totals.histogram.reshape(-1, BINS))
-        pairs = self._tidy()
-        feature, where, codes = self._sorted_known()
-        passage, place = (where >> 16).astype(np.int64), (where & 0xFFFF).astype(np.int64)
-        split_of_event = self._splits[passage]
-        for number, (split, cap) in enumerate(zip(SPLITS, self._caps, strict=True)):
-            inside = np.flatnonzero(self._splits == number)
-            ordinal = np.cumsum(self._splits == number) - 1
-            rows = np.flatnonzero(split_of_event == number)
-            put_known(
-                sink,
-                split,
-                feature[rows],
-                ordinal[passage[rows]] * self._length + place[rows],
-                codes[rows],
-                size=self._features,
-                cap=cap,
-                length=self._length,
-                passages=len(inside),
-            )
+        self._put_top(sink)
+        self._put_known(sink)
+        return Recorded(sink.arrays(), text.tokens, self._not_finite)
+
+    def _ordinals(self, number: int) -> NDArray[np.int64]:
+        """The number that each passage of a split has in the split."""
+        return np.cumsum(self._splits == number) - 1
+
+    def _put_top(self, sink: Memory) -> None:
+        pairs, self._pairs = self._tidy(), []
+        for number, split in enumerate(SPLITS):
             low, high = np.searchsorted(pairs.feature, [number * self._features, (number + 1) * self._features])
             mine = pairs.take(np.arange(low, high), pairs.count[low:high])
-            put_top(
-                sink,
-                split,
-                Pairs(
-                    mine.feature - number * self._features,
-                    ordinal[mine.passage],
-                    mine.peak,
-                    mine.token,
-                    mine.count,
-                    mine.places,
-                    mine.codes,
-                ),
-                self._features,
-            )
-        return Recorded(sink.arrays(), text.tokens, self._not_finite)
+            feature, passage = mine.feature - number * self._features, self._ordinals(number)[mine.passage]
+            put_top(sink, split, replace(mine, feature=feature, passage=passage), self._features)
+
+    def _put_known(self, sink: Memory) -> None:
+        features, places, codes = self._sorted_known()
+        for start, stop in chunks(self._features, len(features)):
+            inside = slice(*np.searchsorted(features, [start, stop]).tolist())
+            feature, where = features[inside] - start, places[inside]
+            passage = (where >> 16).astype(np.int64)
+            split_of_event = self._splits[passage]
+            for number, (split, cap) in enumerate(zip(SPLITS, self._caps, strict=True)):
+                rows = np.flatnonzero(split_of_event == number)
+                first = self._ordinals(number)[passage[rows]] * self._length
+                put_known(
+                    sink,
+                    split,
+                    feature[rows],
+                    first + (where[rows] & 0xFFFF),
+                    codes[inside][rows],
+                    size=stop - start,
+                    cap=cap,
+                    length=self._length,
+                    passages=int((self._splits == number).sum()),
+                )
 
     def _sorted_known(self) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint16]]:
         if not self._known:

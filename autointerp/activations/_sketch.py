@@ -8,6 +8,7 @@ whatever the parts were and in whatever order they are joined.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ TOP = 24
 TOP_ACTIVATIONS = 512
 
 _PAGE = 16
+_AT_ONCE, _MOST_FEATURES = 1 << 18, 1 << 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +81,12 @@ class Pairs:
         count = np.where(before < TOP_ACTIVATIONS, count, 0)
         kept = slot < TOP
         return self.take(rows[kept], count[kept])
+
+
+def chunks(features: int, rows: int) -> Iterator[tuple[int, int]]:
+    """Ranges of features that have about `_AT_ONCE` of `rows` together: what is put in order at a time."""
+    size = min(_MOST_FEATURES, max(1, _AT_ONCE * features // max(1, rows)))
+    return ((start, min(start + size, features)) for start in range(0, features, size))
 
 
 def runs(values: NDArray[np.int64]) -> NDArray[np.int64]:

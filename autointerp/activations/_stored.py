@@ -40,7 +40,7 @@ class StoredFile:
     def __init__(self, path: Path, size: int, checks: NDArray[np.uint32] | None) -> None:
         blocks = blocks_of(size)
         self.path, self.size = path, size
-        self._checks = [0] * blocks if checks is None else checks.tolist()
+        self._checks = np.zeros(blocks, dtype=np.uint32) if checks is None else checks
         self._good = bytearray(bytes([checks is None]) * blocks)
 
     @contextmanager

@@ -162,6 +162,15 @@ def test_reading_says_what_is_wrong(opener: Opener, built: tuple[Path, Index]) -
         Index.read(place(opener), key)
 
 
+def test_a_large_index_is_checked_where_it_is_read(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autointerp.activations._index._CHECKED_AT_ONCE", 1000)
+    flip(place(opener))
+    index, new = opener()
+    assert not new
+    with pytest.raises(CacheError, match=r"active\.npy is not what was written: build the index again"):
+        print(index.active)
+
+
 def test_everything_that_matters_is_in_the_key(
     opener: Opener, subject: Subject, dictionary: Dictionary, tmp_path: Path
 ) -> None:

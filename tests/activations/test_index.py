@@ -260,10 +260,16 @@ class Broken:
 
 
 def test_what_is_not_finite_is_counted_and_left_out(
-    subject: Subject, dictionary: Dictionary, corpus: Corpus, index: Index, tmp_path: Path
+    subject: Subject,
+    dictionary: Dictionary,
+    corpus: Corpus,
+    index: Index,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     broken = build_index(subject, Broken(dictionary), corpus, tmp_path / "index", key="k")
     assert broken.meta.not_finite > int(index.active[0])
+    assert f"{broken.meta.not_finite} activations of" in caplog.text
     assert broken.meta.not_finite + int(broken.active[1]) == int(index.active[0]) + int(index.active[1])
     assert (broken.active[0], broken.maximum[0], broken.total[0], broken.histogram[0].sum()) == (0, 0, 0, 0)
     assert 0 < broken.active[1] < index.active[1]

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autointerp.activations import Split, TestView
-from autointerp.activations import _merge as merge_module
 from autointerp.activations import _recorder as recorder_module
 from autointerp.activations import _sketch as sketch_module
 from autointerp.activations._numbers import as_float
@@ -31,7 +30,7 @@ def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes at which even these few activations go through every step."""
     monkeypatch.setattr(recorder_module, "_WAITING", 20)
     monkeypatch.setattr(recorder_module, "_PENDING", 30)
-    monkeypatch.setattr(merge_module, "_AT_ONCE", 40)
+    monkeypatch.setattr(sketch_module, "_AT_ONCE", 40)
     monkeypatch.setattr(sketch_module, "TOP", 4)
     monkeypatch.setattr(recorder_module, "TOP", 4)
     monkeypatch.setattr("autointerp.activations._parts.TOP", 4)

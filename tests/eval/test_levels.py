@@ -101,7 +101,7 @@ def learned() -> CircuitOrganism:
     return teach("first")
 
 
-def teach(name: str, schedule: Schedule = BRIEF, label: str = "") -> CircuitOrganism:
+def teach(name: str, schedule: Schedule | None = BRIEF, label: str = "") -> CircuitOrganism:
     made = LIBRARY[name].build(4)
     return trained(label or f"test-{name}", made, compile_program(made), 0, schedule)
 
@@ -158,7 +158,7 @@ def test_a_network_that_did_not_learn_is_not_handed_out() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["majority", "previous"])
 def test_more_networks_learn_their_programs(name: str) -> None:
-    assert holds(teach(name, Schedule()))
+    assert holds(teach(name, None))
 
 
 def test_an_ordinary_counting_head_is_the_same_in_both_directions() -> None:

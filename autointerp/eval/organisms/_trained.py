@@ -31,7 +31,6 @@ from autointerp.records import Site, SiteKind
 #: Raised when anything changes that the weights depend on.
 _VERSION = 1
 _ATTEMPTS = 2
-_SCHEDULE = Schedule()
 #: Development inputs and interventions on which a network has to be half-way between what is demanded and perfect.
 _TRIALS = 2000
 #: Inputs to learn from: all of them up to so many, else so many at random.
@@ -39,7 +38,7 @@ _POOL = 50_000
 
 
 def trained(
-    name: str, program: Program, compiled: Compiled, seed: int, schedule: Schedule = _SCHEDULE
+    name: str, program: Program, compiled: Compiled, seed: int, schedule: Schedule | None = None
 ) -> CircuitOrganism:
     """Train a network to the causal model of a compiled one, or take it from the cache.
 
@@ -50,11 +49,12 @@ def trained(
         random = np.random.default_rng([seed, 2, attempt])
         strings = shuffled(compiled, random).strings
         plan = draw_plan(compiled.model, len(strings), random)
-        key = opaque_name(_VERSION, torch.__version__, plan.model, strings, seed, attempt, schedule)
+        pace = schedule or Schedule.for_depth(plan.config.num_hidden_layers)
+        key = opaque_name(_VERSION, torch.__version__, plan.model, strings, seed, attempt, pace)
         place = cache_folder() / "organisms" / f"{key}.safetensors"
         module = _cached(place, plan)
         if module is None:
-            module = train(plan, _lessons(plan, strings, random), seed + attempt, schedule)
+            module = train(plan, _lessons(plan, strings, random), seed + attempt, pace)
             _keep(place, module)
         figures: dict[str, Knob] = {"level": 2, "seed": seed}
         truth = _truth(plan, module, strings)

@@ -42,6 +42,11 @@ class Schedule:
     enough: float = 0.97
     checks: int = 100
 
+    @classmethod
+    def for_depth(cls, layers: int) -> Schedule:
+        """Longer for deeper networks."""
+        return cls(guided=400 + 100 * layers, most=2000 + 500 * layers, cooling=300 + 300 * layers)
+
 
 def train(plan: Plan, lessons: Lessons, seed: int, schedule: Schedule) -> SmallTransformerForCausalLM:
     """Train a network from random weights.
