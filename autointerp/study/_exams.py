@@ -16,8 +16,8 @@ from autointerp.models import Subject
 from autointerp.programs import Predictor
 from autointerp.records import Program
 from autointerp.scoring import Controls, Exam, content, exam_on, prepare_exam
+from autointerp.study._bench import matched_feature, open_bench
 from autointerp.study._open import Laboratory
-from autointerp.study._study import _open_bench, matched_feature
 
 _TOP_TOKENS = 10
 #: Prompts of the train split on which strengths of steering are set, and their length with BOS.
@@ -32,8 +32,11 @@ class Exams:
 
     laboratory: Laboratory
 
-    def open(self, feature: int) -> tuple[Exam, Controls]:
-        """The exam of a feature and its controls, without another's explanation. Raises FeatureError for a dead feature."""
+    def open(self, feature: int, *, matched: int | None = None) -> tuple[Exam, Controls]:
+        """The exam of a feature and its controls, without another's explanation. Raises FeatureError for a dead feature.
+
+        `matched` is the random feature of about the same density that scores are compared with; drawn where not given.
+        """
         laboratory = self.laboratory
         if not laboratory.index.active[feature]:
             raise FeatureError(f"feature {feature} is never active in the index: give one that is, or more --tokens")
@@ -43,7 +46,7 @@ class Exams:
             laboratory.dictionary,
             feature,
             laboratory.index.test,
-            matched=matched_feature(laboratory, feature),
+            matched=matched_feature(laboratory, feature) if matched is None else matched,
             near_tokens=np.flatnonzero(top).tolist(),
             seed=laboratory.seed,
             seen=self._seen,
@@ -85,7 +88,7 @@ class Exams:
         """What the rule learner makes of a feature: the program of a shuffled explanation where no other is at hand."""
         with Predictor() as predictor:
             reference = self.laboratory.feature(feature)
-            return RuleScientist().predictor(_open_bench(self.laboratory, reference, predictor)[0])
+            return RuleScientist().predictor(open_bench(self.laboratory, reference, predictor)[0])
 
     def _tables(self, feature: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         train = self.laboratory.index.train

@@ -26,12 +26,13 @@ from autointerp.scoring import (
     row_space,
     with_random_direction,
 )
+from autointerp.study._bench import matched_feature
 from autointerp.study._card import MeanScore, ReportCard, ReportCards
 from autointerp.study._exams import Exams, beside
 from autointerp.study._labels import read_labels
 from autointerp.study._open import Laboratory
 from autointerp.study._progress import Progress, silent
-from autointerp.study._study import matched_feature, versions
+from autointerp.study._study import versions
 from autointerp.study._twins import layer_shuffled, untrained
 
 _DEFAULT = ("simulation", "substitution", "intervention_accuracy")

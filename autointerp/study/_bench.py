@@ -1,0 +1,43 @@
+"""What a scientist is given: a bench on the train split and the gate; and the feature that is the null."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autointerp.activations import feature_stats
+from autointerp.agents import Gate
+from autointerp.errors import FeatureError
+from autointerp.programs import Predictor
+from autointerp.records import FeatureRef
+from autointerp.study._gate import open_gate
+from autointerp.study._open import Laboratory
+from autointerp.tools import Workbench
+
+
+def open_bench(laboratory: Laboratory, reference: FeatureRef, predictor: Predictor) -> tuple[Workbench, Gate]:
+    """The bench of a feature, which holds the train split, and the gate to its refine split."""
+    stats = feature_stats(laboratory.subject, laboratory.dictionary, laboratory.index, reference.index)
+    bench = Workbench(
+        subject=laboratory.subject,
+        dictionary=laboratory.dictionary,
+        feature=reference,
+        stats=stats,
+        train=laboratory.index.train,
+        seed=laboratory.seed,
+    )
+    return bench, open_gate(laboratory, reference.index, predictor)
+
+
+def matched_feature(laboratory: Laboratory, feature: int) -> int:
+    """A random feature among the twenty live ones whose density is nearest: the null that scores are compared with.
+
+    Raises FeatureError where no other feature is live.
+    """
+    active = laboratory.index.active
+    distance = np.abs(np.log(np.maximum(active, 1)) - np.log(max(1, int(active[feature]))))
+    distance[active == 0] = np.inf
+    distance[feature] = np.inf
+    near = np.argsort(distance, kind="stable")[: min(20, int(np.isfinite(distance).sum()))]
+    if not len(near):
+        raise FeatureError(f"{laboratory.dictionary.name} has no live feature beside {feature} to compare it with")
+    return int(np.random.default_rng([laboratory.seed, feature]).choice(near))
