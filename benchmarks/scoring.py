@@ -16,7 +16,7 @@ import numpy as np
 from autointerp.agents import RuleScientist
 from autointerp.models import Subject
 from autointerp.programs import Predictor
-from autointerp.study import explain, grade_report, matched_feature, open_laboratory
+from autointerp.study import Exams, explain, grade_report, matched_feature, open_laboratory
 from benchmarks._rows import Row, parser, publish
 
 FEATURES, QUICK = 100, 3
@@ -48,10 +48,11 @@ def main() -> None:
     Subject.run = timed  # type: ignore[method-assign]
     began = time.perf_counter()
     try:
+        exams = Exams(laboratory)
         for number, (bench, report) in enumerate(reports):
             other = reports[(number + 1) % len(reports)][1].explanation.predictor
             matched = matched_feature(laboratory, bench.feature.index)
-            grade_report(laboratory, bench, report, matched, other)
+            grade_report(laboratory, bench, report, matched, other, exams=exams)
     finally:
         Subject.run = run  # type: ignore[method-assign]
     whole = time.perf_counter() - began

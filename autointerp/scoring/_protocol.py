@@ -13,6 +13,7 @@ from autointerp._plugins import load_all, load_one
 from autointerp.errors import LLMError, ProgramError
 from autointerp.programs import Predictor
 from autointerp.records import Evidence, Explanation, Program, ScoreResult, Unscored
+from autointerp.sandbox import Limits
 from autointerp.scoring._bootstrap import Sample
 from autointerp.scoring._exam import FEWEST, Exam
 from autointerp.scoring._judges import Judges
@@ -88,7 +89,7 @@ def grade(
     else:
         scorers = {name: load_one(GROUP, name) for name in metrics}
     results = []
-    with Predictor() as predictor:
+    with _Remembering() as predictor:
         for name, scorer in scorers.items():
             if exam.active < FEWEST:
                 reason = f"{exam.active} test texts activate the feature; at least {FEWEST} are needed"
@@ -101,6 +102,30 @@ def grade(
             except LLMError as error:
                 results.append(unscored(name, f"the language model failed: {error}"))
     return results
+
+
+class _Remembering(Predictor):
+    """Runs a program on the same texts once, for the score and the control, and for all scorers that ask."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        super().__init__(limits)
+        self._known: dict[tuple[str, int], list[list[float]] | ProgramError] = {}
+        self._texts: list[Sequence[Sequence[str]]] = []
+
+    def __call__(self, program: Program, texts: Sequence[Sequence[str]]) -> list[list[float]]:
+        """As `predict`; a program that failed fails again, and is not waited for again."""
+        key = (program.source, id(texts))
+        if key not in self._known:
+            # Kept, so that no other object gets the same identity while it stands for these.
+            self._texts.append(texts)
+            try:
+                self._known[key] = super().__call__(program, texts)
+            except ProgramError as error:
+                self._known[key] = error
+        found = self._known[key]
+        if isinstance(found, ProgramError):
+            raise found
+        return found
 
 
 def metric_names() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autointerp.study._bench import matched_feature
 from autointerp.study._card import ReportCard, ReportCards
+from autointerp.study._exams import Exams
 from autointerp.study._labels import Label, LabelFormat, read_labels
 from autointerp.study._open import Laboratory, open_laboratory
 from autointerp.study._score import Claimed, Stress, Submission, default_metrics, read_submission, score_explanations
@@ -11,6 +12,7 @@ from autointerp.study._study import explain, grade_report, study_feature
 
 __all__ = [
     "Claimed",
+    "Exams",
     "Label",
     "LabelFormat",
     "Laboratory",

@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from autointerp.programs import Predictor
 from autointerp.records import Program, Score, Unscored
 from autointerp.sandbox import Limits
 from autointerp.scoring import Controls, Exam, grade
+from autointerp.scoring._protocol import _Remembering
 from tests.scoring.made import explanation_of
 
 
@@ -77,7 +77,7 @@ def test_constant_predictions_are_no_score(exam: Exam, controls: Controls, const
 def test_a_program_that_fails_is_no_score(
     exam: Exam, controls: Controls, body: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autointerp.scoring._protocol.Predictor", partial(Predictor, Limits(seconds=0.3)))
+    monkeypatch.setattr("autointerp.scoring._protocol._Remembering", partial(_Remembering, Limits(seconds=0.3)))
     result = simulated(Program(source=f"def predict(tokens):\n    {body}\n"), exam, controls)
     assert isinstance(result, Unscored)
     assert result.reason.startswith("the program failed: ")
