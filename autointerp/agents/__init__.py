@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from autointerp.agents._offline import RuleScientist
-from autointerp.agents._protocol import Gate, Report, Scientist
+from autointerp.agents._protocol import Explainer, Gate, Report, Scientist
 
-__all__ = ["Gate", "Report", "RuleScientist", "Scientist"]
+__all__ = ["Explainer", "Gate", "Report", "RuleScientist", "Scientist"]

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
+from autointerp.agents import _rules
 from autointerp.agents._claims import claims_from
-from autointerp.agents._protocol import Gate, Report
+from autointerp.agents._design import EXPLAINED
+from autointerp.agents._observe import FEWEST_ACTIVATIONS, FEWEST_TEXTS, TEXTS
+from autointerp.agents._protocol import AS_GOOD, Gate, Proposal, Report, View
+from autointerp.agents._words import promotes_of
 from autointerp.induction import Rule, learn
-from autointerp.records import EffectClaim, Evidence, Explanation, Program, Verdict
+from autointerp.records import Evidence, Explanation, Probe, Program, Verdict
 from autointerp.tools import Sample, Workbench, effects_of, sample_texts
-
-#: Below this many activations or activating texts in the train split there is nothing to learn from.
-_FEWEST_ACTIVATIONS, _FEWEST_TEXTS = 12, 6
-#: Below this correlation on the refine split the program says too little to be called an explanation.
-_EXPLAINED = 0.3
-#: A shorter program may correlate this much less on the refine split and still be preferred.
-_AS_GOOD = 0.002
-#: Texts to learn from: enough for a table of tokens, few enough for a second of work.
-_TEXTS = 160
 
 #: A program that is only to be a control for another feature's can be learned from fewer.
 _CONTROL_TEXTS = 48
 
 
 class RuleScientist:
-    """Learns programs of several lengths and hands in the shortest one that the refine split finds about as good as any."""
+    """Learns programs of several lengths and hands in the shortest one that the refine split finds about as good as any.
+
+    In an investigation its rules compete, and it edits texts to find out which of them is right for the wrong reason.
+    """
+
+    name = "rules"
+
+    async def propose(self, view: View) -> list[Proposal]:
+        """As the protocol says."""
+        return _rules.proposals(view)
+
+    async def design(self, view: View) -> list[Probe]:
+        """As the protocol says."""
+        return _rules.probes(view)
+
+    async def refine(self, view: View) -> list[Proposal]:
+        """As the protocol says."""
+        return _rules.refinements(view)
+
+    async def challenge(self, fires_on: str, program: Program | None, view: View) -> list[Probe]:
+        """As the protocol says."""
+        return _rules.challenges(fires_on, program, view)
 
     def explain(self, bench: Workbench, gate: Gate) -> Report:
         """As the protocol says."""
-        sample = sample_texts(bench, active=_TEXTS, silent=_TEXTS)
+        sample = sample_texts(bench, active=TEXTS, silent=TEXTS)
         learned = _learned(bench, sample, gate)
         if learned is None:
             return Report(_insufficient(bench, sample.active, _count(sample)))
         rule, score = learned
         effects = tuple(claim for effect in effects_of(bench) for claim in claims_from(effect, bench.subject.strings))
-        verdict = Verdict.EXPLAINED if score >= _EXPLAINED else Verdict.UNINTERPRETABLE
-        promotes = _promotes(effects) if bench.subject.has_logits else None
+        verdict = Verdict.EXPLAINED if score >= EXPLAINED else Verdict.UNINTERPRETABLE
+        promotes = promotes_of(effects) if bench.subject.has_logits else None
         explanation = Explanation(
             summary=_summary(rule, verdict, promotes),
             fires_on=rule.sentence,
@@ -59,7 +75,7 @@ def _count(sample: Sample) -> int:
 
 
 def _too_little(sample: Sample) -> bool:
-    return sample.active < _FEWEST_TEXTS or _count(sample) < _FEWEST_ACTIVATIONS
+    return sample.active < FEWEST_TEXTS or _count(sample) < FEWEST_ACTIVATIONS
 
 
 def _learned(bench: Workbench, sample: Sample, gate: Gate) -> tuple[Rule, float] | None:
@@ -72,17 +88,17 @@ def _learned(bench: Workbench, sample: Sample, gate: Gate) -> tuple[Rule, float]
 def _best(rules: list[Rule], gate: Gate) -> tuple[Rule, float]:
     """The shortest program whose refine-split correlation is as good as the best, and that correlation."""
     scored = [(gate(rule.program) or 0.0, rule) for rule in rules]
-    enough = max(score for score, _ in scored) - _AS_GOOD
+    enough = max(score for score, _ in scored) - AS_GOOD
     score, rule = min(((s, r) for s, r in scored if s >= enough), key=lambda pair: pair[1].program.lines)
     return rule, score
 
 
 def _refine_evidence(rule: Rule, score: float) -> Evidence:
     return Evidence(
-        prediction=f"on the refine split the program correlates at least {_EXPLAINED:.2f} with the activations"
+        prediction=f"on the refine split the program correlates at least {EXPLAINED:.2f} with the activations"
         f" (it was learned with {rule.fit:.2f} on train)",
         outcome=f"correlation {score:.2f}",
-        supports=score >= _EXPLAINED,
+        supports=score >= EXPLAINED,
         split="refine",
     )
 
@@ -94,22 +110,6 @@ def _texts(bench: Workbench, sample: Sample) -> list[list[str]]:
 
 def _activations(sample: Sample) -> list[list[float]]:
     return [row[1:length].tolist() for row, length in zip(sample.activations, sample.lengths, strict=True)]
-
-
-def _promotes(effects: tuple[EffectClaim, ...]) -> str:
-    """What the feature does to the output, from the claims on where it acts by itself."""
-    up = [claim for claim in effects if claim.intervention == "ablate" and claim.sign < 0]
-    down = [claim for claim in effects if claim.intervention == "ablate" and claim.sign > 0]
-    parts = []
-    if up:
-        parts.append("promotes " + _listed(up[0]))
-    if down:
-        parts.append("suppresses " + _listed(down[0]))
-    return " and ".join(parts) or "no token moves dependably when it is ablated"
-
-
-def _listed(claim: EffectClaim) -> str:
-    return ", ".join(f"`{repr(token)[1:-1]}`" for token in claim.tokens)
 
 
 def _summary(rule: Rule, verdict: Verdict, promotes: str | None) -> str:

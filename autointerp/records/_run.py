@@ -9,6 +9,7 @@ from pydantic import Field
 from autointerp.records._base import Frozen
 from autointerp.records._explanation import Evidence, Explanation
 from autointerp.records._feature import Example, FeatureRef, FeatureStats
+from autointerp.records._ledger import Ledger
 from autointerp.records._score import ScoreResult
 
 #: Raised with every change that an older reader would misunderstand.
@@ -40,7 +41,7 @@ class Versions(Frozen):
 
 
 class RunRecord(Frozen):
-    """Everything one study produced, as versioned JSON."""
+    """Everything one study produced, as versioned JSON. `ledger` is there where an investigation kept one."""
 
     format: Literal[1] = FORMAT
     feature: FeatureRef
@@ -51,3 +52,4 @@ class RunRecord(Frozen):
     examples: tuple[Example, ...]
     cost: Cost
     versions: Versions
+    ledger: Ledger | None = None

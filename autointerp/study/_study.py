@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from autointerp._plugins import load_one
 from autointerp._version import __version__
-from autointerp.agents import Report, Scientist
+from autointerp.agents import Explainer, Report
 from autointerp.models import Usage
 from autointerp.programs import Predictor
 from autointerp.records import Cost, FeatureRef, Program, RunRecord, Unscored, Versions
@@ -33,7 +33,7 @@ def study_feature(
     """
     began, usage = time.monotonic(), laboratory.subject.usage
     before = Usage(usage.forward_passes, usage.tokens)
-    chosen: Scientist = load_one(SCIENTISTS, scientist)()
+    chosen: Explainer = load_one(SCIENTISTS, scientist)()
     reference = laboratory.feature(feature)
     with Predictor() as predictor:
         progress("learning when it fires", None, None)
@@ -64,7 +64,7 @@ def study_feature(
 
 
 def explain(
-    laboratory: Laboratory, reference: FeatureRef, scientist: Scientist, predictor: Predictor
+    laboratory: Laboratory, reference: FeatureRef, scientist: Explainer, predictor: Predictor
 ) -> tuple[Workbench, Report]:
     """Open the bench of a feature and let a scientist work at it."""
     bench, gate = open_bench(laboratory, reference, predictor)

@@ -1,0 +1,78 @@
+"""What is known of a feature before anything is asked of it: texts of the train split, and what intervening did there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from autointerp.agents._claims import claims_from
+from autointerp.agents._limits import Meter
+from autointerp.agents._notebook import Notebook
+from autointerp.records import EffectClaim, FeatureStats
+from autointerp.tools import Workbench, effects_of, sample_texts
+
+#: Below this many activations or activating texts in the train split there is nothing to learn from.
+FEWEST_ACTIVATIONS, FEWEST_TEXTS = 12, 6
+#: Texts to learn from: enough for a table of tokens, few enough for a second of work.
+TEXTS = 160
+#: Forward passes that measuring the effects takes at the most: clean, ablated and steered runs of a few dozen prompts.
+EFFECT_PASSES = 4
+_CLAIMS: TypeAdapter[tuple[EffectClaim, ...]] = TypeAdapter(tuple[EffectClaim, ...])
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """Texts with activations, BOS left out; the first `active` of them activate the feature.
+
+    Attributes
+    ----------
+    texts, ids, activations: token strings, token ids and activations, text by text.
+    typical: the median over active texts of the strongest activation; 0 where there are none.
+    claims: what ablating and steering did dependably on some prompts of the train split, as claims.
+    """
+
+    texts: list[list[str]]
+    ids: list[list[int]]
+    activations: list[list[float]]
+    active: int
+    typical: float
+    claims: tuple[EffectClaim, ...]
+    stats: FeatureStats
+
+    @property
+    def enough(self) -> bool:
+        """Whether there is something to learn from."""
+        count = sum(value > 0 for row in self.activations for value in row)
+        return self.active >= FEWEST_TEXTS and count >= FEWEST_ACTIVATIONS
+
+
+def observe(bench: Workbench, notebook: Notebook, meter: Meter) -> Observation:
+    """Draw the texts, which costs nothing, and measure the effects, once.
+
+    Raises BudgetError where the effects do not fit into the budget and were not measured before.
+    """
+    sample = sample_texts(bench, active=TEXTS, silent=TEXTS)
+    strings = bench.subject.strings
+    ids = [row[1:length].tolist() for row, length in zip(sample.ids, sample.lengths, strict=True)]
+    acts = [row[1:length].tolist() for row, length in zip(sample.activations, sample.lengths, strict=True)]
+    peaks = [max(row, default=0.0) for row in acts[: sample.active]]
+    return Observation(
+        texts=[[strings[i] for i in row] for row in ids],
+        ids=ids,
+        activations=acts,
+        active=sample.active,
+        typical=float(np.median(peaks)) if peaks else 0.0,
+        claims=_claims(bench, notebook, meter),
+        stats=bench.stats,
+    )
+
+
+def _claims(bench: Workbench, notebook: Notebook, meter: Meter) -> tuple[EffectClaim, ...]:
+    known = notebook.text("observed", "claims")
+    if known is None:
+        meter.reserve("observe", forward_passes=EFFECT_PASSES)
+        found = tuple(c for effect in effects_of(bench) for c in claims_from(effect, bench.subject.strings))
+        known = notebook.put_text("observed", "claims", _CLAIMS.dump_json(found).decode())
+    return _CLAIMS.validate_json(known)

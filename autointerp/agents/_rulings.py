@@ -1,0 +1,101 @@
+"""Verdicts, computed from predictions and outcomes by code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import comb
+
+from autointerp.agents._notebook import now
+from autointerp.agents._probes import FIRES
+from autointerp.records import Judgement, Outcome, Registered, Ruling
+
+#: A hypothesis that says something clear about fewer texts than this is neither supported nor refuted.
+FEWEST = 4
+#: This share of right predictions supports; below the other they refute.
+SUPPORTS, REFUTES = 0.75, 0.5
+#: The null bets that no rule reaches this share.
+NULL_BETS = 0.65
+#: A rival that was right where this one was wrong refutes it, if chance would do that more rarely (one-sided sign test).
+_CHANCE = 0.01
+
+
+def judge_texts(
+    prediction: Registered, outcome: Outcome, typical: float, rivals: Sequence[Registered] = ()
+) -> Judgement:
+    """Refuted: wrong on more than half of what it said, or beaten by a rival where the two disagreed."""
+    hits = _hits(prediction, outcome, typical)
+    said, right = len(hits), sum(hits.values())
+    beaten = next((r for r in rivals if _beats(r, prediction, outcome, typical)), None)
+    if said < FEWEST:
+        ruling, why = Ruling.UNDECIDED, "too few clear predictions"
+    elif beaten is not None:
+        ruling, why = Ruling.REFUTES, f"{beaten.hypothesis} was right where it was wrong"
+    elif right / said < REFUTES:
+        ruling, why = Ruling.REFUTES, "wrong more often than right"
+    else:
+        ruling = Ruling.SUPPORTS if right / said >= SUPPORTS else Ruling.UNDECIDED
+        why = ""
+    sentence = f"{right} of {said} clear predictions came true" + (f": {why}" if why else "")
+    return _judgement(prediction, ruling, right, said, sentence)
+
+
+def judge_null(prediction: Registered, best: Judgement | None) -> Judgement:
+    """The null is right about an experiment where the best rule stays below the share that it bet on."""
+    if best is None or best.said < FEWEST:
+        return _judgement(prediction, Ruling.UNDECIDED, 0, 0, "no rule said enough to bet against")
+    share = best.right / best.said
+    against = share >= NULL_BETS
+    ruling = Ruling.REFUTES if share >= SUPPORTS else Ruling.UNDECIDED if against else Ruling.SUPPORTS
+    sentence = f"the best rule, {best.hypothesis}, was right on {best.right} of {best.said}"
+    return _judgement(prediction, ruling, int(not against), 1, sentence)
+
+
+def judge_effect(prediction: Registered, outcome: Outcome) -> Judgement:
+    """A claim holds where most prompts move by what it promises; it falls where fewer than a third do."""
+    assert prediction.at_least is not None
+    moved = sum(value >= prediction.at_least for value in outcome.values)
+    said = len(outcome.values)
+    share = moved / said if said else 0.0
+    ruling = Ruling.SUPPORTS if share > 1 / 2 else Ruling.REFUTES if share < 1 / 3 else Ruling.UNDECIDED
+    if said < FEWEST:
+        ruling = Ruling.UNDECIDED
+    return _judgement(prediction, ruling, moved, said, f"true on {moved} of {said} other prompts")
+
+
+def judge_refine(prediction: Registered, outcome: Outcome) -> Judgement:
+    """The score reaches what was predicted, or the program says too little."""
+    assert prediction.at_least is not None
+    if not outcome.values:
+        return _judgement(prediction, Ruling.REFUTES, 0, 1, "no correlation could be computed")
+    right = outcome.values[0] >= prediction.at_least
+    sentence = f"correlation {outcome.values[0]:.2f}, predicted at least {prediction.at_least:.2f}"
+    return _judgement(prediction, Ruling.SUPPORTS if right else Ruling.UNDECIDED, int(right), 1, sentence)
+
+
+def _hits(prediction: Registered, outcome: Outcome, typical: float) -> dict[int, bool]:
+    """Which clear predictions came true, by the number of the probe."""
+    return {
+        i: (value >= FIRES * typical) == (said == "fires")
+        for i, (said, value) in enumerate(zip(prediction.expects, outcome.values, strict=True))
+        if said != "open"
+    }
+
+
+def _beats(rival: Registered, own: Registered, outcome: Outcome, typical: float) -> bool:
+    theirs, mine = _hits(rival, outcome, typical), _hits(own, outcome, typical)
+    both = [i for i in theirs.keys() & mine.keys() if theirs[i] != mine[i]]
+    won = sum(theirs[i] for i in both)
+    chance = sum(comb(len(both), k) for k in range(won, len(both) + 1)) / 2 ** len(both)
+    return bool(both) and chance < _CHANCE
+
+
+def _judgement(prediction: Registered, ruling: Ruling, right: int, said: int, sentence: str) -> Judgement:
+    return Judgement(
+        experiment=prediction.experiment,
+        hypothesis=prediction.hypothesis,
+        at=now(),
+        ruling=ruling,
+        right=right,
+        said=said,
+        sentence=sentence,
+    )
