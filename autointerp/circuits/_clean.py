@@ -12,7 +12,8 @@ from torch import Tensor
 from autointerp.models import Captured, Edit, Operation, Subject
 from autointerp.records import Site, SiteKind
 
-_BATCH = 32
+#: An exam fits in one batch: outputs of several would have to be copied into one, which costs more memory than one large run.
+_BATCH = 64
 _FINAL = Site(layer=0, kind=SiteKind.FINAL)
 
 
@@ -47,8 +48,13 @@ def clean_run(subject: Subject, sites: Iterable[Site], ids: Tensor) -> CleanRun:
     parts = [_run(subject, ids[start : start + _BATCH], wanted, ()) for start in range(0, len(ids), _BATCH)]
     if not parts:
         return CleanRun(subject, ids, {}, torch.empty(0))
-    read = {site: torch.cat([part.sites[site] for part in parts]) for site in wanted}
-    return CleanRun(subject, ids, read, torch.cat([output_of(part) for part in parts]))
+    read = {site: _joined([part.sites[site] for part in parts]) for site in wanted}
+    return CleanRun(subject, ids, read, _joined([output_of(part) for part in parts]))
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """One after the other; one alone as it is, without a copy."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def rerun(clean: CleanRun, added: Mapping[Site, Tensor]) -> Tensor:
