@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +32,20 @@ def prune(fit: Fit, y: Floats, entries: int, shrink: float = SHRINK) -> Fit:
             columns.append(_reduced(column, kept))
     if not columns:
         columns = [_reduced(fit.columns[0], np.array([int(fit.tables[0].argmax())]))]
-    return _from_other(backfit(columns, y, np.ones(len(y)), sweeps=20, shrink=shrink))
+    told, level, times = _together(columns, y)
+    refitted = backfit(told, level, times, sweeps=20, shrink=shrink)
+    return _from_other(Fit(refitted.base, tuple(columns), refitted.tables))
+
+
+def _together(columns: Sequence[Column], y: Floats) -> tuple[list[Column], Floats, Floats]:
+    """The same sample with tokens that nothing tells apart as one, and how many each stands for: a tenth of them or fewer."""
+    _, level = np.unique(y, return_inverse=True)
+    names = np.zeros(len(y), dtype=np.int64)
+    for codes, size in ((level, int(level.max()) + 1), *((c.codes, len(c.values)) for c in columns)):
+        names = names * size + codes
+    _, first, times = np.unique(names, return_index=True, return_counts=True)
+    told = [Column(c.name, c.expression, c.phrase, c.values, c.codes[first]) for c in columns]
+    return told, y[first], times.astype(np.float64)
 
 
 def _from_other(fit: Fit) -> Fit:
