@@ -9,18 +9,21 @@ from autointerp.scoring._aggregate import Summary, features_needed, mean_over_fe
 from autointerp.scoring._bootstrap import Sample, interval
 from autointerp.scoring._elsewhere import exam_on, row_space, with_random_direction
 from autointerp.scoring._established import INPUT_SIDE, OUTPUT_SIDE, beats, established
-from autointerp.scoring._exam import Exam, content, prepare_exam
+from autointerp.scoring._exam import FEWEST, Exam, prepare_exam
+from autointerp.scoring._held_out import HeldOut, content, hold_out
 from autointerp.scoring._judges import Judge, Judges
 from autointerp.scoring._measures import auroc, average_precision, balanced_accuracy, ranks
 from autointerp.scoring._protocol import Controls, Graded, Scorer, grade, metric_names
-from autointerp.scoring._simulation import pooled_correlation
+from autointerp.scoring._simulation import pooled_correlation, simulated
 
 __all__ = [
+    "FEWEST",
     "INPUT_SIDE",
     "OUTPUT_SIDE",
     "Controls",
     "Exam",
     "Graded",
+    "HeldOut",
     "Judge",
     "Judges",
     "Sample",
@@ -35,6 +38,7 @@ __all__ = [
     "exam_on",
     "features_needed",
     "grade",
+    "hold_out",
     "interval",
     "mean_over_features",
     "metric_names",
@@ -43,5 +47,6 @@ __all__ = [
     "prepare_exam",
     "ranks",
     "row_space",
+    "simulated",
     "with_random_direction",
 ]

@@ -17,7 +17,8 @@ from autointerp.dictionaries import Dictionary
 from autointerp.models import Subject
 from autointerp.records import Score, Site
 from autointerp.scoring._directions import Writes, random_writes
-from autointerp.scoring._exam import ACTIVE, Exam
+from autointerp.scoring._exam import Exam
+from autointerp.scoring._held_out import ACTIVE
 from autointerp.scoring._protocol import Graded, unscored
 
 ROW_SPACE = "row_space"

@@ -16,6 +16,7 @@ from autointerp.records import Evidence, Explanation, Program, ScoreResult, Unsc
 from autointerp.sandbox import Limits
 from autointerp.scoring._bootstrap import Sample
 from autointerp.scoring._exam import FEWEST, Exam
+from autointerp.scoring._held_out import HeldOut
 from autointerp.scoring._judges import Judges
 
 GROUP = "autointerp.scorers"
@@ -40,7 +41,7 @@ class Controls:
     prompts: NDArray[np.int32] | None = None
     other: str | None = None
 
-    def shuffled_predictions(self, exam: Exam, predictor: Predictor) -> NDArray[np.float32] | None:
+    def shuffled_predictions(self, exam: HeldOut, predictor: Predictor) -> NDArray[np.float32] | None:
         """What the other feature's program predicts, [texts, length]; None where there is none or where that one fails."""
         if self.shuffled is None:
             return None

@@ -11,6 +11,7 @@ from autointerp.programs import Predictor
 from autointerp.records import Explanation, Score, Unscored
 from autointerp.scoring._bootstrap import Sample
 from autointerp.scoring._exam import Exam
+from autointerp.scoring._held_out import HeldOut
 from autointerp.scoring._judges import Judges
 from autointerp.scoring._measures import ranks
 from autointerp.scoring._protocol import Controls, Graded, unscored
@@ -32,15 +33,24 @@ class Simulation:
     ) -> Graded:
         """As the protocol says. Controls: another feature's program, a matched random feature, and two token look-ups."""
         del judges
-        if explanation.predictor is None:
-            return Graded(Unscored(name=NAME, reason="the explanation has no program"))
-        predicted = exam.spread(predictor(explanation.predictor, exam.strings))
-        others = {} if (found := controls.shuffled_predictions(exam, predictor)) is None else {SHUFFLED: found}
-        return correlated(NAME, predicted, exam, controls, others)
+        return simulated(explanation, exam, controls, predictor)
+
+
+def simulated(explanation: Explanation, exam: HeldOut, controls: Controls, predictor: Predictor) -> Graded:
+    """The score from the texts alone: it needs no network. Raises ProgramError where the program fails."""
+    if explanation.predictor is None:
+        return Graded(Unscored(name=NAME, reason="the explanation has no program"))
+    predicted = exam.spread(predictor(explanation.predictor, exam.strings))
+    others = {} if (found := controls.shuffled_predictions(exam, predictor)) is None else {SHUFFLED: found}
+    return correlated(NAME, predicted, exam, controls, others)
 
 
 def correlated(
-    name: str, predicted: NDArray[np.float32], exam: Exam, controls: Controls, others: Mapping[str, NDArray[np.float32]]
+    name: str,
+    predicted: NDArray[np.float32],
+    exam: HeldOut,
+    controls: Controls,
+    others: Mapping[str, NDArray[np.float32]],
 ) -> Graded:
     """Pooled correlation of predictions [texts, length] with the feature, beside those of its controls.
 
