@@ -119,7 +119,19 @@ def test_the_version_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "group", ["architectures", "dictionaries", "labels", "organisms", "providers", "sandboxes", "scientists", "scorers"]
+    "group",
+    [
+        "architectures",
+        "dictionaries",
+        "labels",
+        "organisms",
+        "providers",
+        "sandboxes",
+        "scientists",
+        "scorers",
+        "strategies",
+        "tools",
+    ],
 )
 def test_built_ins_are_registered_and_load(group: str) -> None:
     points = importlib.metadata.distribution("autointerp-agents").entry_points.select(group=f"autointerp.{group}")

@@ -9,7 +9,7 @@ from autointerp.activations._build import ENGINES, build_index, index_key
 from autointerp.activations._cache import cache_folder, open_index
 from autointerp.activations._corpus import Corpus, open_corpus
 from autointerp.activations._documents import Document, Split, bucket, is_unseen, split_of
-from autointerp.activations._feature import FeatureView
+from autointerp.activations._feature import FeatureView, train_feature
 from autointerp.activations._finish import merge_indices
 from autointerp.activations._index import Index, IndexMeta
 from autointerp.activations._lookup import activations_on
@@ -48,4 +48,5 @@ __all__ = [
     "passages",
     "split_of",
     "stdlib_documents",
+    "train_feature",
 ]

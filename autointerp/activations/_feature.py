@@ -58,6 +58,11 @@ def feature_view(stored: Stored, vocabulary: Vocabulary, train: TrainView, featu
     return FeatureView(feature, stats, tuple(examples))
 
 
+def train_feature(train: TrainView, feature: int, tokens: int) -> FeatureView:
+    """The same from the train split alone, for those who hold no more; `tokens` is how many the index is of."""
+    return feature_view(train._stored, Vocabulary(train._stored), train, feature, tokens)
+
+
 def _active(train: TrainView, feature: int, maximum: float) -> list[tuple[int, str, NDArray[np.float32]]]:
     """Passages that activate a feature, the group that each of them stands for, and the activations."""
     top = train.top_passages(feature)

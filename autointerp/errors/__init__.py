@@ -22,6 +22,9 @@ AutointerpError
 │   ├── BudgetError           a request whose worst case would pass the limit: not sent
 │   └── ReplayError           a replay that came to a request it has no answer for
 ├── CacheError                a cached index that is not whole or of another version: rebuilt, never trusted
+├── ToolError                 a tool that did not do what it was asked; any other error in a tool is a defect and ends the run
+│   ├── RetryWithOther        with other arguments it can: which ones, and what they may be
+│   └── Adapt                 not in this model, this dictionary or this corpus, whatever the arguments
 ├── ProgramError              a program that crashed, ran past its limits, or returned something else than activations
 │   └── LimitError            code in a sandbox that passed a limit or broke its worker: its variables are gone
 ├── SandboxError              a sandbox that cannot work here, or does not hold: it runs nothing
@@ -32,6 +35,7 @@ AutointerpError
 from __future__ import annotations
 
 __all__ = [
+    "Adapt",
     "AddressError",
     "AnswerError",
     "AutointerpError",
@@ -53,8 +57,10 @@ __all__ = [
     "RefusalError",
     "ReplayError",
     "RequestError",
+    "RetryWithOther",
     "SandboxError",
     "TemplateError",
+    "ToolError",
     "TruncationError",
     "UnavailableError",
 ]
@@ -138,6 +144,22 @@ class ReplayError(LLMError):
 
 class CacheError(AutointerpError):
     """A cached artefact that is incomplete, altered, or written by another version."""
+
+
+class ToolError(AutointerpError):
+    """A tool did not do what it was asked; the message is for whoever asked, language models included."""
+
+
+class RetryWithOther(ToolError):  # noqa: N818 - it says what to do
+    """With other arguments it can be done. `argument` is the one at fault; the message says what it may be."""
+
+    def __init__(self, argument: str, message: str) -> None:
+        super().__init__(f"{argument}: {message}")
+        self.argument, self.message = argument, message
+
+
+class Adapt(ToolError):  # noqa: N818 - it says what to do
+    """It cannot be done here, whatever the arguments: the model, the dictionary or the corpus lacks what it takes."""
 
 
 class ProgramError(AutointerpError):

@@ -11,7 +11,7 @@ def test_the_drawing_is_the_tree() -> None:
     drawn: dict[str, str] = {}
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
-        if match := re.match(r"([ │├└─]*)([A-Z]\w+Error)( |$)", line):
+        if match := re.match(r"([ │├└─]*)([A-Z]\w+Error|RetryWithOther|Adapt)( |$)", line):
             path = [*path[: len(match.group(1)) // 4], match.group(2)]
             drawn[match.group(2)] = path[-2] if len(path) > 1 else "Exception"
     assert drawn == {name: getattr(errors, name).__base__.__name__ for name in errors.__all__}
