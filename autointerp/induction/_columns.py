@@ -6,6 +6,7 @@ are the same thing.
 
 from __future__ import annotations
 
+from ast import literal_eval
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,6 +66,7 @@ _FIELDS: list[tuple[str, str, str, Callable[[Reading], Any]]] = [
 ]
 #: Tokens tried as "within eight tokens after", those that precede the activation most tellingly first.
 _RECENT, _REACH, _FEWEST = 6, 8, 10
+_NEAR = ' in t["before"]'
 
 
 def columns_of(texts: Sequence[Sequence[str]], y: NDArray[np.float64]) -> list[Column]:
@@ -78,10 +80,25 @@ def columns_of(texts: Sequence[Sequence[str]], y: NDArray[np.float64]) -> list[C
     before = _before(columns[0].codes, starts)
     for i, code in enumerate(_telling(before, y, len(columns[0].values))):
         token = columns[0].values[code]
-        expression = f'{token!r} in t["before"]'
+        expression = f"{token!r}{_NEAR}"
         phrase = f"within eight tokens after `{repr(token)[1:-1]}`"
         columns.append(Column(f"NEAR{i}", expression, phrase, [False, True], (before == code).any(0).astype(np.int64)))
     return columns
+
+
+def coded_by_expression(texts: Sequence[Sequence[str]], expression: str) -> tuple[list[Any], NDArray[np.int64]]:
+    """The value of a column's expression at all tokens of the texts, put end to end: values, and a number into them each."""
+    names = [field[1] for field in _FIELDS]
+    coded = [_coded(tuple(text)) for text in texts]
+    if expression in names:
+        row = names.index(expression)
+        codes = np.concatenate([each[row] for each in coded]).astype(np.int64)
+        present, compact = np.unique(codes, return_inverse=True)
+        return [_VALUES[row][i] for i in present], compact.astype(np.int64)
+    number = _NUMBERS[0].get(literal_eval(expression.removesuffix(_NEAR)), -2)
+    starts = np.cumsum([0, *(len(text) for text in texts)])[:-1]
+    codes = np.concatenate([each[0] for each in coded]).astype(np.int64)
+    return [False, True], (_before(codes, starts) == number).any(0).astype(np.int64)
 
 
 #: By field: the number of each value that ever occurred, and the values by number.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from autointerp.induction._apply import Terms, terms_of
 from autointerp.induction._columns import columns_of
 from autointerp.induction._fit import SHRINK, backfit, select
 from autointerp.induction._prune import prune
@@ -27,11 +28,12 @@ _LIGHT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A program, the same in a sentence, and its correlation with the activations it was learned from."""
+    """A program, the same in a sentence, its correlation with the activations it was learned from, and its numbers."""
 
     program: Program
     sentence: str
     fit: float
+    terms: Terms = field(default=Terms(0.0, ()), repr=False, compare=False)
 
 
 def learn(texts: Sequence[list[str]], activations: Sequence[Sequence[float]]) -> list[Rule]:
@@ -57,5 +59,5 @@ def learn(texts: Sequence[list[str]], activations: Sequence[Sequence[float]]) ->
         predicted = np.maximum(fit.raw(), 0)
         r = float(np.corrcoef(predicted, y)[0, 1]) if predicted.std() > 0 else 0.0
         program = program_of(fit, scale)
-        rules.setdefault(program.source, Rule(program, sentence_of(fit, scale), r))
+        rules.setdefault(program.source, Rule(program, sentence_of(fit, scale), r, terms_of(fit, scale)))
     return sorted(rules.values(), key=lambda rule: rule.program.lines)

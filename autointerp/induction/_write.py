@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autointerp.induction._fit import Fit
+from autointerp.induction._columns import Column
+from autointerp.induction._fit import Fit, Floats
 from autointerp.induction._prune import OTHER
 from autointerp.records import Program
 
@@ -17,13 +18,11 @@ _LISTED = 4
 
 def program_of(fit: Fit, scale: float) -> Program:
     """The rule as a program; values are rounded to a two-hundredth of `scale`, the largest activation."""
-    digits = max(0, int(np.ceil(-np.log10(scale / 200)))) if scale > 0 else 2
+    digits = digits_of(scale)
     lines: list[str] = []
     terms = [f"{fit.base:.{digits}f}"]
     for column, table in zip(fit.columns, fit.tables, strict=True):
-        pairs = [(v, round(float(x), digits)) for v, x in zip(column.values, table, strict=True) if v is not OTHER]
-        # An entry that says nothing is a line that a reader has to read all the same.
-        pairs = sorted(((v, x) for v, x in pairs if x != 0), key=lambda pair: -pair[1])
+        pairs = entries_of(column, table, digits)
         if not pairs:
             continue
         lines += _table(column.name, [f"{v!r}: {x:.{digits}f}" for v, x in pairs])
@@ -38,6 +37,18 @@ def program_of(fit: Fit, scale: float) -> Program:
         lines[-1] += ")"
         lines += ["        for t in read(tokens)", "    ]"]
     return Program(source="\n".join(lines) + "\n")
+
+
+def digits_of(scale: float) -> int:
+    """Decimals that tell two hundredths of `scale` apart."""
+    return max(0, int(np.ceil(-np.log10(scale / 200)))) if scale > 0 else 2
+
+
+def entries_of(column: Column, table: Floats, digits: int) -> list[tuple[Any, float]]:
+    """The entries of a table as they are written, largest first."""
+    pairs = [(v, round(float(x), digits)) for v, x in zip(column.values, table, strict=True) if v is not OTHER]
+    # An entry that says nothing is a line that a reader has to read all the same.
+    return sorted(((v, x) for v, x in pairs if x != 0), key=lambda pair: -pair[1])
 
 
 def _table(name: str, entries: list[str]) -> list[str]:
