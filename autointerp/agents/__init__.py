@@ -1,8 +1,49 @@
-"""Scientists: whoever turns a bench into an explanation. None of them can reach a scorer or held-out text."""
+"""Scientists: whoever turns a bench into an explanation. None of them can reach a scorer or held-out text.
+
+A strategy gets a `Case` (a bench, a gate, a budget, a notebook) and hands in a `Report`. `investigate` runs a graph in which
+hypotheses compete; what it predicts is written down before it is measured, and verdicts are computed by code.
+"""
 
 from __future__ import annotations
 
-from autointerp.agents._offline import RuleScientist
-from autointerp.agents._protocol import Explainer, Gate, Report, Scientist
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Explainer", "Gate", "Report", "RuleScientist", "Scientist"]
+from autointerp.agents._case import Case, Listener, Strategy, unheard
+from autointerp.agents._limits import Limits, Meter
+from autointerp.agents._notebook import Notebook
+from autointerp.agents._offline import RuleScientist
+from autointerp.agents._protocol import Explainer, Gate, Measured, Proposal, Report, Scientist, Standing, View
+from autointerp.agents._steps import Steps
+
+if TYPE_CHECKING:
+    from autointerp.agents._llm_scientist import LLMScientist
+
+__all__ = [
+    "Case",
+    "Explainer",
+    "Gate",
+    "LLMScientist",
+    "Limits",
+    "Listener",
+    "Measured",
+    "Meter",
+    "Notebook",
+    "Proposal",
+    "Report",
+    "RuleScientist",
+    "Scientist",
+    "Standing",
+    "Steps",
+    "Strategy",
+    "View",
+    "unheard",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Whoever works without a language model does without what it takes to talk to one.
+    if name == "LLMScientist":
+        from autointerp.agents._llm_scientist import LLMScientist
+
+        return LLMScientist
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

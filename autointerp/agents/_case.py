@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from autointerp.agents._notebook import Notebook
 from autointerp.agents._protocol import Gate, Report, Scientist
 from autointerp.errors import BudgetError
 from autointerp.programs import Predictor
+from autointerp.records import Program
 from autointerp.tools import Workbench
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class Case:
     def limits(self) -> Limits:
         """What may be used."""
         return self.meter.limits
+
+    def predict(self, program: Program, texts: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Run a program on texts, when the sandbox is free. Raises ProgramError."""
+        with self.sandbox_lock:
+            return self.predictor(program, texts)
 
 
 class Strategy(Protocol):

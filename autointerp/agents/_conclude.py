@@ -76,17 +76,24 @@ def _supports(ruling: Ruling | None) -> bool | None:
 
 
 def _explained(case: Case, book: Book, chosen: Hypothesis) -> Explanation:
-    score = book.score(chosen)
-    effects = _effects(book, chosen)
-    promotes = promotes_of(effects) if case.bench.subject.has_logits else "not measured: the model has no logits"
-    verdict = _verdict(book, chosen, score)
+    verdict = _verdict(book, chosen, book.score(chosen))
+    return explanation_of(case, chosen, _effects(book, chosen), verdict, _confidence(book, chosen))
+
+
+def explanation_of(
+    case: Case, chosen: Hypothesis, effects: tuple[EffectClaim, ...], verdict: Verdict, confidence: float
+) -> Explanation:
+    """A hypothesis as an explanation, with its sentences."""
+    measured = promotes_of(effects) if case.bench.subject.has_logits else "not measured: the model has no logits"
+    promotes = measured if effects else chosen.promotes or measured
     words = chosen.fires_on.rstrip(". ")
+    begins = "" if words.lower().startswith(("fires", "the feature")) else "Fires "
     if verdict is Verdict.UNINTERPRETABLE:
         summary = f"No rule says well enough when it fires; the best found: {words}."
     elif verdict is Verdict.POLYSEMANTIC:
         summary = "Several unrelated things: " + "; ".join(c.rstrip(". ") for c in chosen.clauses) + "."
     else:
-        summary = f"Fires {words}."
+        summary = f"{begins}{words}."
     if effects:
         summary = f"{summary[:-1]}; where it fires it {promotes}."
     return Explanation(
@@ -96,7 +103,7 @@ def _explained(case: Case, book: Book, chosen: Hypothesis) -> Explanation:
         predictor=chosen.program,
         effects=effects,
         verdict=verdict,
-        confidence=_confidence(book, chosen),
+        confidence=confidence,
     )
 
 

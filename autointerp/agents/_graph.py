@@ -16,7 +16,7 @@ from langgraph.types import Send
 
 from autointerp.agents._standings import Book
 from autointerp.agents._steps import Steps
-from autointerp.errors import BudgetError, LLMError
+from autointerp.errors import AnswerError, BudgetError
 
 Phase = Literal["score", "explore", "critic"]
 #: A revision has to raise the best refine-split score by more than this to count as an improvement.
@@ -93,12 +93,15 @@ def _fan_out(state: State) -> list[Send] | str:
 
 
 def _guarded(node: Node) -> Node:
-    """A limit that is reached, or a model that does not answer, ends the investigation with what there is."""
+    """A limit that is reached, or a model that says nothing usable, ends the investigation with what there is.
+
+    A server that refuses or does not answer does not: the error goes up, and the run can be resumed.
+    """
 
     async def run(state: Any) -> dict[str, Any]:
         try:
             return await node(state)
-        except (BudgetError, LLMError) as error:
+        except (BudgetError, AnswerError) as error:
             return {"ended": str(error)}
 
     return run

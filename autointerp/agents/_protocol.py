@@ -78,15 +78,21 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that a scientist knows when it designs or refines: the first observation, the hypotheses, what was measured."""
+    """All that a scientist knows when it designs or refines: the first observation, the hypotheses, what was measured.
+
+    `claims` are the effect claims of live hypotheses, with how they did. `encode` makes token ids of a text. `predict` runs a
+    program and raises ProgramError where it fails.
+    """
 
     seen: Observation
     round: int
     standings: tuple[Standing, ...]
     refuted: tuple[tuple[Hypothesis, Judgement], ...]
     measured: tuple[Measured, ...]
+    claims: dict[str, str]
     strings: Sequence[str]
     encode: Callable[[str], list[int]]
+    predict: Callable[[Program, Sequence[Sequence[str]]], list[list[float]]]
     seed: int
 
     @property

@@ -76,6 +76,10 @@ class Book:
         asked = {e.id for e in self.ledger.experiments if isinstance(e, EffectExperiment) and e.claim == claim}
         return next((j for j in self.ledger.judgements if j.experiment in asked), None)
 
+    def _fate(self, claim: EffectClaim) -> str:
+        judgement = self.settled(claim)
+        return "not tried" if judgement is None else judgement.sentence
+
     def best(self) -> float:
         """The best score of a live hypothesis; -1 where none has one."""
         return max((s for s in map(self.score, self.live) if s is not None), default=-1.0)
@@ -89,8 +93,10 @@ class Book:
             standings=tuple(self.standing(h) for h in self.live),
             refuted=tuple((h, refuted[h.id]) for h in self.ledger.hypotheses if h.id in refuted),
             measured=tuple(self._measured(case)),
+            claims={c.sentence(): self._fate(c) for h in self.live for c in h.effects},
             strings=case.bench.subject.strings,
             encode=case.bench.subject.encode,
+            predict=case.predict,
             seed=case.bench.seed,
         )
 

@@ -6,9 +6,10 @@ A step may be begun again after a kill: what it wrote is found in the notebook, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, TypeVar
 
 from autointerp.agents._case import Case, within
 from autointerp.agents._design import Designed, effects_to_try, new_id, refutation, registered, separation
@@ -19,8 +20,9 @@ from autointerp.agents._protocol import Proposal
 from autointerp.agents._rulings import judge_effect, judge_null, judge_refine, judge_texts
 from autointerp.agents._standings import Book
 from autointerp.agents._words import promotes_of
-from autointerp.errors import ProgramError
+from autointerp.errors import AnswerError, ProgramError
 from autointerp.records import (
+    EffectClaim,
     Experiment,
     Hypothesis,
     HypothesisKind,
@@ -32,6 +34,8 @@ from autointerp.records import (
     Registered,
     TextExperiment,
 )
+
+T = TypeVar("T")
 
 _NULL = Proposal(
     kind=HypothesisKind.NULL,
@@ -65,7 +69,7 @@ class Steps:
     async def revise(self, round_: int) -> int:
         """New hypotheses in the light of the experiments."""
         view = Book.of(self.case).view(self.case, self.seen, round_)
-        proposals = await within(self.case, self.case.scientist.refine(view))
+        proposals = await self._asked(f"refine {round_}", self.case.scientist.refine(view))
         return await asyncio.to_thread(self._enter, proposals, round_)
 
     def score(self, round_: int) -> list[str]:
@@ -88,7 +92,7 @@ class Steps:
         """One experiment that separates the live hypotheses, one made to refute the leader, and the claims not yet tried."""
         book = Book.of(self.case)
         view = book.view(self.case, self.seen, round_)
-        probes = await within(self.case, self.case.scientist.design(view))
+        probes = await self._asked(f"design {round_}", self.case.scientist.design(view))
         made = await asyncio.to_thread(self._designed, book, Designed(view, tuple(probes), round_))
         return self._note(f"design {round_}", made)
 
@@ -101,7 +105,7 @@ class Steps:
             return []
         critic = self.case.critic or self.case.scientist
         own = leader.hypothesis
-        probes = await within(self.case, critic.challenge(own.fires_on, own.program, view))
+        probes = await self._asked(f"critic {round_}", critic.challenge(own.fires_on, own.program, view))
         made = await asyncio.to_thread(self._challenged, book, Designed(view, tuple(probes), round_))
         return self._note(f"critic {round_}", made)
 
@@ -137,6 +141,14 @@ class Steps:
                 if not self.case.notebook.has("judgement", key):
                     self.case.tell("verdict", f"{judgement.hypothesis} {judgement.ruling}: {judgement.sentence}")
                 self.case.notebook.put("judgement", key, judgement)
+
+    async def _asked(self, key: str, work: Coroutine[Any, Any, list[T]]) -> list[T]:
+        """What a scientist says; nothing, with a remark, where what it said was no answer."""
+        try:
+            return await within(self.case, work)
+        except AnswerError as error:
+            self.case.notebook.remark(key, f"no usable answer: {error}")
+            return []
 
     def _designed(self, book: Book, designed: Designed) -> list[Experiment]:
         with self.case.sandbox_lock:
@@ -185,7 +197,12 @@ class Steps:
             if proposal.program is not None:
                 known.add(proposal.program)
             entered += 1
-            hypothesis = _hypothesis(proposal, f"h{round_}.{entered}", round_)
+            kept = _consistent(proposal.effects)
+            if len(kept) < len(proposal.effects):
+                notebook.remark(
+                    f"claims {round_} {i}", f"claims that contradict each other left out: {proposal.fires_on}"
+                )
+            hypothesis = hypothesis_of(replace(proposal, effects=kept), f"h{round_}.{entered}", round_)
             notebook.put("hypothesis", hypothesis.id, hypothesis)
             self.case.tell("hypothesis", f"{hypothesis.id} {hypothesis.fires_on}")
         notebook.put_text("entered", str(round_), str(entered))
@@ -195,14 +212,24 @@ class Steps:
         if program is None:
             return None
         try:
-            with self.case.sandbox_lock:
-                self.case.predictor(program, self.seen.texts[:4])
+            self.case.predict(program, self.seen.texts[:4])
         except ProgramError as error:
             return str(error)
         return None
 
 
-def _hypothesis(proposal: Proposal, id_: str, round_: int) -> Hypothesis:
+def _consistent(claims: Sequence[EffectClaim]) -> tuple[EffectClaim, ...]:
+    """The claims without those of which another one says the opposite of the same token."""
+
+    def against(a: EffectClaim, b: EffectClaim) -> bool:
+        same = (a.intervention, a.prompts) == (b.intervention, b.prompts)
+        return same and a.sign != b.sign and bool({*a.token_ids} & {*b.token_ids})
+
+    return tuple(a for a in claims if not any(against(a, b) for b in claims))
+
+
+def hypothesis_of(proposal: Proposal, id_: str, round_: int) -> Hypothesis:
+    """A proposal with its number and its time."""
     return Hypothesis(
         id=id_,
         at=now(),
