@@ -6,7 +6,7 @@ This room knows no dictionary, no feature and no corpus.
 from __future__ import annotations
 
 from autointerp.models._adapters import Adapter
-from autointerp.models._anatomy import RESIDUAL, Sum
+from autointerp.models._anatomy import RESIDUAL, Anatomy, Sum
 from autointerp.models._architectures import ADAPTERS, Architecture
 from autointerp.models._batch import Batch
 from autointerp.models._checks import Check
@@ -29,6 +29,7 @@ __all__ = [
     "RESIDUAL",
     "Adapter",
     "After",
+    "Anatomy",
     "And",
     "Architecture",
     "At",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from autointerp.errors import ModelError
 from autointerp.models import _checks
-from autointerp.models._anatomy import Sum
+from autointerp.models._anatomy import Anatomy, Sum
 from autointerp.models._batch import Batch, rectangle
 from autointerp.models._edits import Edit
 from autointerp.models._generate import Completions
@@ -150,6 +150,11 @@ class Subject:
 
         how = Wrapping(sites, tokenizer, name, logits, norm, sums, causal, context, bos, tuple(suffix), padding, probe)
         return wrapped(cls, module, how)
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """Which module holds which site, and how the sites add up: for what has to look at the model's own weights."""
+        return self._layout.anatomy
 
     @property
     def layers(self) -> int:

@@ -1,0 +1,112 @@
+"""Attribution: what a gradient says that cutting an edge, or replacing a node, would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from autointerp.circuits._anatomised import Outputs, Parts, Slopes
+from autointerp.circuits._metrics import slope
+from autointerp.circuits._pairs import Prompts, chunks, prompts_of
+from autointerp.circuits._task import Task
+from autointerp.errors import InputError
+from autointerp.models import Edit, Operation
+from autointerp.records import Site, SiteKind
+
+#: How many points integrated gradients take along the way (Hanna et al., 2024).
+STEPS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EdgeScores:
+    """What cutting each edge does to the metric: [pairs, targets, sources], 0 where there is no edge; how it was found."""
+
+    method: str
+    by_pair: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Over the pairs, [targets, sources]."""
+        return self.by_pair.mean(0)
+
+
+def edge_attribution(parts: Parts, task: Task) -> EdgeScores:
+    """Edge attribution patching (Syed et al., 2023): difference of the source's output times the gradient at the target.
+
+    The change of the metric, to first order, when the target reads what the source writes on the corrupted prompt.
+    """
+    return EdgeScores("EAP", _edges(parts, task, None))
+
+
+def integrated_edge_attribution(parts: Parts, task: Task, *, steps: int = STEPS) -> EdgeScores:
+    """EAP-IG, inputs (Hanna et al., 2024): the gradient is the mean over `steps` embeddings between corrupted and clean."""
+    if steps < 1:
+        raise InputError(f"integrated gradients in {steps} steps: take one at least")
+    return EdgeScores(f"EAP-IG (inputs, m={steps})", _edges(parts, task, steps))
+
+
+def node_attribution(parts: Parts, task: Task) -> Tensor:
+    """Attribution patching (Nanda, 2022; Kramár et al., 2024): by pair and source, [pairs, sources].
+
+    The change of the metric, to first order, when a source writes what it writes on the corrupted prompt.
+    """
+    rows = torch.zeros(len(task), len(parts.graph.sources))
+    for prompts, clean, corrupted in both_runs(parts, task):
+        difference = corrupted.written - clean.written
+        for slopes, share in _slopes(parts, task, prompts, clean, corrupted, None):
+            rows[prompts.rows] += share * (difference * slopes.of_sources()).sum((2, 3)).float().cpu()
+    return rows
+
+
+def both_runs(parts: Parts, task: Task, copies: int = 3) -> Iterator[tuple[Prompts, Outputs, Outputs]]:
+    """The pairs in chunks that fit into memory, with what all sources write on both prompts."""
+    for group in prompts_of(parts.subject, task.pairs):
+        for prompts in chunks([group], parts.rows(group.clean.shape[1], copies)):
+            yield prompts, parts.observe(prompts.clean), parts.observe(prompts.corrupted)
+
+
+def _edges(parts: Parts, task: Task, steps: int | None) -> Tensor:
+    graph = parts.graph
+    scores = torch.zeros(len(task), *graph.allowed.shape)
+    for prompts, clean, corrupted in both_runs(parts, task):
+        difference = corrupted.written - clean.written
+        for slopes, share in _slopes(parts, task, prompts, clean, corrupted, steps):
+            scores[prompts.rows] += share * _products(parts, difference, slopes).float().cpu()
+    return scores
+
+
+def _slopes(
+    parts: Parts, task: Task, prompts: Prompts, clean: Outputs, corrupted: Outputs, steps: int | None
+) -> Iterator[tuple[Slopes, float]]:
+    """The gradients at the clean run, or at points between the two, each with its share of the mean."""
+    start, end = corrupted.written[:, 0], clean.written[:, 0]
+    for step in range(1, (steps or 1) + 1):
+        point = None if steps is None else start + step / steps * (end - start)
+        logits = clean.logits
+        if point is not None and not task.metric.linear:
+            logits = _logits_from(parts, prompts.clean, point)
+        weights = slope(task.metric, logits, prompts, clean.logits)
+        yield parts.slopes(prompts.clean, weights, point), 1 / (steps or 1)
+
+
+def _logits_from(parts: Parts, ids: Tensor, embedded: Tensor) -> Tensor:
+    return parts.logits(ids, [Edit(Site(layer=0, kind=SiteKind.RESID_PRE), Operation.SET, embedded)])
+
+
+def _products(parts: Parts, difference: Tensor, slopes: Slopes) -> Tensor:
+    """Difference times gradient for every edge, [prompts, targets, sources]."""
+    graph = parts.graph
+    found = torch.zeros(len(difference), *graph.allowed.shape, device=difference.device)
+
+    def fill(targets: slice, gradient: Tensor, sources: int) -> None:
+        found[:, targets, :sources] = gradient.flatten(2) @ difference[:, :sources].flatten(2).transpose(1, 2)
+
+    for layer in range(graph.layers):
+        heads = graph.attention_targets(layer)
+        fill(heads, slopes.of_attention(layer), graph.attention_sources(layer).start)
+        fill(slice(heads.stop, heads.stop + 1), slopes.of_mlp(layer), graph.before_mlp(layer))
+    fill(slice(len(graph.targets) - 1, len(graph.targets)), slopes.of_logits(), len(graph.sources))
+    return found
