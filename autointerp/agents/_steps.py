@@ -152,11 +152,10 @@ class Steps:
 
     def _designed(self, book: Book, designed: Designed) -> list[Experiment]:
         with self.case.sandbox_lock:
-            texts = [
-                separation(self.case, book, designed, 0),
-                refutation(self.case, book, designed, Purpose.REFUTE, 1),
-            ]
-        made: list[Experiment] = [e for e in texts if e is not None]
+            apart = separation(self.case, book, designed, 0)
+            made: list[Experiment] = [] if apart is None else [apart]
+            attack = refutation(self.case, book, designed, Purpose.REFUTE, len(made))
+            made += [] if attack is None else [attack]
         return [*made, *effects_to_try(book, designed.round, len(made))]
 
     def _challenged(self, book: Book, designed: Designed) -> list[Experiment]:
