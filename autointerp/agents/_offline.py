@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from autointerp.agents import _rules
 from autointerp.agents._claims import claims_from
 from autointerp.agents._design import EXPLAINED
@@ -9,7 +11,7 @@ from autointerp.agents._observe import FEWEST_ACTIVATIONS, FEWEST_TEXTS, TEXTS
 from autointerp.agents._protocol import AS_GOOD, Gate, Proposal, Report, View
 from autointerp.agents._words import promotes_of
 from autointerp.induction import Rule, learn
-from autointerp.records import Evidence, Explanation, Probe, Program, Verdict
+from autointerp.records import EffectClaim, Evidence, Explanation, FeatureStats, Probe, Program, Verdict
 from autointerp.tools import Sample, Workbench, effects_of, sample_texts
 
 #: A program that is only to be a control for another feature's can be learned from fewer.
@@ -45,21 +47,10 @@ class RuleScientist:
         sample = sample_texts(bench, active=TEXTS, silent=TEXTS)
         learned = _learned(bench, sample, gate)
         if learned is None:
-            return Report(_insufficient(bench, sample.active, _count(sample)))
+            return Report(insufficient(bench.stats, sample.active, _count(sample)))
         rule, score = learned
         effects = tuple(claim for effect in effects_of(bench) for claim in claims_from(effect, bench.subject.strings))
-        verdict = Verdict.EXPLAINED if score >= EXPLAINED else Verdict.UNINTERPRETABLE
-        promotes = promotes_of(effects) if bench.subject.has_logits else None
-        explanation = Explanation(
-            summary=_summary(rule, verdict, promotes),
-            fires_on=rule.sentence,
-            promotes=promotes or "not measured: the model has no logits",
-            predictor=rule.program,
-            effects=effects,
-            verdict=verdict,
-            confidence=min(1.0, max(0.0, score)),
-        )
-        return Report(explanation, (_refine_evidence(rule, score),))
+        return report_of(rule, score, effects, promotes_of(effects) if bench.subject.has_logits else None)
 
     def predictor(self, bench: Workbench) -> Program | None:
         """As the protocol says."""
@@ -82,15 +73,36 @@ def _learned(bench: Workbench, sample: Sample, gate: Gate) -> tuple[Rule, float]
     """The rule that is handed in and its refine-split correlation; None where there is too little to learn from."""
     if _too_little(sample):
         return None
-    return _best(learn(_texts(bench, sample), _activations(sample)), gate)
+    return best_rule(learn(_texts(bench, sample), _activations(sample)), lambda rule: gate(rule.program))
 
 
-def _best(rules: list[Rule], gate: Gate) -> tuple[Rule, float]:
+def best_rule(rules: list[Rule], gate: Callable[[Rule], float | None]) -> tuple[Rule, float]:
     """The shortest program whose refine-split correlation is as good as the best, and that correlation."""
-    scored = [(gate(rule.program) or 0.0, rule) for rule in rules]
+    scored = [(gate(rule) or 0.0, rule) for rule in rules]
     enough = max(score for score, _ in scored) - AS_GOOD
     score, rule = min(((s, r) for s, r in scored if s >= enough), key=lambda pair: pair[1].program.lines)
     return rule, score
+
+
+def report_of(
+    rule: Rule,
+    score: float,
+    effects: tuple[EffectClaim, ...],
+    promotes: str | None,
+    unmeasured: str = "not measured: the model has no logits",
+) -> Report:
+    """What is handed in of a rule and its refine-split correlation; `promotes` is None where effects are `unmeasured`."""
+    verdict = Verdict.EXPLAINED if score >= EXPLAINED else Verdict.UNINTERPRETABLE
+    explanation = Explanation(
+        summary=_summary(rule, verdict, promotes),
+        fires_on=rule.sentence,
+        promotes=promotes or unmeasured,
+        predictor=rule.program,
+        effects=effects,
+        verdict=verdict,
+        confidence=min(1.0, max(0.0, score)),
+    )
+    return Report(explanation, (_refine_evidence(rule, score),))
 
 
 def _refine_evidence(rule: Rule, score: float) -> Evidence:
@@ -120,9 +132,10 @@ def _summary(rule: Rule, verdict: Verdict, promotes: str | None) -> str:
     return f"Fires {rule.sentence}{effect}."
 
 
-def _insufficient(bench: Workbench, texts: int, count: int) -> Explanation:
-    seen = f"{count} activations in {texts} texts of the train split, out of {bench.stats.tokens:,} tokens looked at"
-    dead = bench.stats.active == 0
+def insufficient(stats: FeatureStats, texts: int, count: int) -> Explanation:
+    """What is handed in where there was too little to learn from."""
+    seen = f"{count} activations in {texts} texts of the train split, out of {stats.tokens:,} tokens looked at"
+    dead = stats.active == 0
     return Explanation(
         summary="Never active in the text that was read." if dead else f"Too rarely active to explain: {seen}.",
         fires_on="nothing seen" if dead else "too few examples",

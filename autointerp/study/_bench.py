@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autointerp.activations import feature_stats
 from autointerp.agents import Gate
@@ -33,11 +34,16 @@ def matched_feature(laboratory: Laboratory, feature: int) -> int:
 
     Raises FeatureError where no other feature is live.
     """
-    active = laboratory.index.active
+    found = like_in_density(laboratory.index.active, feature, seed=laboratory.seed)
+    if found is None:
+        raise FeatureError(f"{laboratory.dictionary.name} has no live feature beside {feature} to compare it with")
+    return found
+
+
+def like_in_density(active: NDArray[np.int64], feature: int, *, seed: int) -> int | None:
+    """The same from the number of tokens at which each feature is active, [features]; None where no other is live."""
     distance = np.abs(np.log(np.maximum(active, 1)) - np.log(max(1, int(active[feature]))))
     distance[active == 0] = np.inf
     distance[feature] = np.inf
     near = np.argsort(distance, kind="stable")[: min(20, int(np.isfinite(distance).sum()))]
-    if not len(near):
-        raise FeatureError(f"{laboratory.dictionary.name} has no live feature beside {feature} to compare it with")
-    return int(np.random.default_rng([laboratory.seed, feature]).choice(near))
+    return int(np.random.default_rng([seed, feature]).choice(near)) if len(near) else None

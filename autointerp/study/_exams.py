@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from autointerp.activations import open_corpus
+from autointerp.activations import TrainView, open_corpus
 from autointerp.agents import RuleScientist
 from autointerp.errors import FeatureError
 from autointerp.induction import token_means
@@ -40,7 +40,7 @@ class Exams:
         laboratory = self.laboratory
         if not laboratory.index.active[feature]:
             raise FeatureError(f"feature {feature} is never active in the index: give one that is, or more --tokens")
-        table, top = self._tables(feature)
+        table, top = token_tables(laboratory.index.train, feature, len(laboratory.subject.strings))
         exam = prepare_exam(
             laboratory.subject,
             laboratory.dictionary,
@@ -90,27 +90,31 @@ class Exams:
             reference = self.laboratory.feature(feature)
             return RuleScientist().predictor(open_bench(self.laboratory, reference, predictor)[0])
 
-    def _tables(self, feature: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        train = self.laboratory.index.train
-        windows = train.windows(feature)
-        known = slice(windows.passages)
-        size = len(self.laboratory.subject.strings)
-        table, seen = token_means(train.tokens[known], train.lengths[known], windows.dense(train.length), size)
-        best = np.argsort(-np.where(seen, table, -1.0), kind="stable")[:_TOP_TOKENS]
-        top = np.zeros_like(table)
-        top[best] = table[best]
-        return table, top
-
     @cached_property
     def _seen(self) -> frozenset[bytes]:
-        train = self.laboratory.index.train
-        return frozenset(content(row[1:length]) for row, length in zip(train.tokens, train.lengths, strict=True))
+        return contents(self.laboratory.index.train)
 
     @cached_property
     def _prompts(self) -> NDArray[np.int32] | None:
         train = self.laboratory.index.train
         long = np.flatnonzero(np.asarray(train.lengths) >= _PROMPT_LENGTH)[:_PROMPTS]
         return np.asarray(train.tokens[long, :_PROMPT_LENGTH], dtype=np.int32) if len(long) else None
+
+
+def token_tables(train: TrainView, feature: int, vocabulary: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean activation by token id in the train split, [vocabulary]; and the same of the ten strongest tokens, else zero."""
+    windows = train.windows(feature)
+    known = slice(windows.passages)
+    table, seen = token_means(train.tokens[known], train.lengths[known], windows.dense(train.length), vocabulary)
+    best = np.argsort(-np.where(seen, table, -1.0), kind="stable")[:_TOP_TOKENS]
+    top = np.zeros_like(table)
+    top[best] = table[best]
+    return table, top
+
+
+def contents(train: TrainView) -> frozenset[bytes]:
+    """The contents of all texts of the train split, none of which may be in an exam."""
+    return frozenset(content(row[1:length]) for row, length in zip(train.tokens, train.lengths, strict=True))
 
 
 def beside(controls: Controls, other: Program | None, words: str | None) -> Controls:
