@@ -56,15 +56,12 @@ class Ablate(Tool[AblateArguments, AblateResult]):
         ids = token_ids(bench, arguments.texts)
         places = [column(arguments.read, text, "read") for text in ids]
         wanted = [columns(arguments.positions, text) for text in ids]
-        before = clean(bench, ids, feature)
+        before = clean(bench, ids, places, feature)
         amounts = torch.zeros_like(before.activations)
         for row, some in enumerate(wanted):
             amounts[row, some] = -before.activations[row, some]
         after = changed(bench, before, feature, amounts[None], "texts")
-        shifts = tuple(
-            shift(bench, row, text, place, before.logits[row, place], after[row, place], arguments.count)
-            for row, (text, place) in enumerate(zip(ids, places, strict=True))
-        )
+        shifts = tuple(shift(bench, before, row, after[0, row], arguments.count) for row in range(len(ids)))
         return AblateResult(feature=feature, removed=tuple((-amounts).amax(1).tolist()), shifts=shifts)
 
     def render(self, result: AblateResult) -> str:

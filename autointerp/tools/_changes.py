@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,9 @@ from autointerp.models import Batch, Edit, Operation
 from autointerp.tools._bench import Workbench
 from autointerp.tools._texts import strings
 from autointerp.tools._tool import Result
+
+#: Logits that one pass may return: 256 MiB.
+_MOST_LOGITS = 1 << 26
 
 
 class TokenChange(Result):
@@ -42,13 +45,15 @@ class Clean:
     Attributes
     ----------
     ids, batch: the texts, BOS first, and the same with padding.
+    places: the column of each text after which predictions are compared.
     activations: of the feature, [texts, tokens], zero at BOS and padding.
     scale: of the dictionary's directions, [texts, tokens].
-    logits: [texts, tokens, vocabulary].
+    logits: there, [texts, vocabulary].
     """
 
     ids: list[list[int]]
     batch: Batch
+    places: list[int]
     activations: Tensor
     scale: Tensor
     logits: Tensor
@@ -60,15 +65,25 @@ def need_logits(bench: Workbench) -> None:
         raise Adapt(f"{bench.subject.name} has no logits: look at activations instead, with activations_on")
 
 
-def clean(bench: Workbench, ids: list[list[int]], feature: int) -> Clean:
+def clean(bench: Workbench, ids: list[list[int]], places: list[int], feature: int) -> Clean:
     """Run texts as they are. Raises Adapt for a model without logits."""
     need_logits(bench)
     site, batch = bench.dictionary.input_site, bench.subject.batch(ids)
-    run = bench.run(batch, capture=[site], logits=True)
-    assert run.logits is not None
-    x = run.sites[site]
+    xs, parts = [], []
+    for rows in chunks(bench, len(ids), batch.ids.shape[1]):
+        run = bench.run(Batch(batch.ids[rows], batch.mask[rows]), capture=[site], logits=True)
+        assert run.logits is not None
+        xs.append(run.sites[site])
+        parts.append(run.logits[torch.arange(len(run.logits)), places[rows]].float())
+    x = torch.cat(xs)
     activations = inside(bench, bench.dictionary.encode_one(x, feature).float(), ids)
-    return Clean(ids, batch, activations, bench.dictionary.scale(x).float(), run.logits.float())
+    return Clean(ids, batch, places, activations, bench.dictionary.scale(x).float(), torch.cat(parts))
+
+
+def chunks(bench: Workbench, rows: int, tokens: int) -> Iterator[slice]:
+    """Slices of rows, each of whose logits fit the memory set aside for a pass."""
+    size = max(1, _MOST_LOGITS // (tokens * len(bench.subject.strings)))
+    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
 
 def inside(bench: Workbench, values: Tensor, ids: Sequence[Sequence[int]]) -> Tensor:
@@ -83,22 +98,24 @@ def inside(bench: Workbench, values: Tensor, ids: Sequence[Sequence[int]]) -> Te
 
 
 def changed(bench: Workbench, before: Clean, feature: int, amounts: Tensor, argument: str) -> Tensor:
-    """Logits [rows · texts, tokens, vocabulary] with the activation changed by `amounts` [rows, texts, tokens].
+    """Logits at the places, [rows, texts, vocabulary], with the activation changed by `amounts` [rows, texts, tokens].
 
     Raises RetryWithOther where the change is too large for finite logits.
     """
     rows, texts, tokens = amounts.shape
-    scaled = (amounts.to(before.scale) * before.scale)[..., None].reshape(rows * texts, tokens, 1)
-    edits = [
-        Edit(site, Operation.ADD, scaled * vector.to(scaled))
-        for site, vector in bench.dictionary.writes(feature).items()
-    ]
-    batch = Batch(before.batch.ids.repeat(rows, 1), before.batch.mask.repeat(rows, 1))
-    logits = bench.run(batch, edits=edits, logits=True).logits
-    assert logits is not None
-    if not logits.isfinite().all():
+    scaled = (amounts.to(before.scale) * before.scale).reshape(rows * texts, tokens, 1)
+    writes = bench.dictionary.writes(feature)
+    ids, mask = before.batch.ids.repeat(rows, 1), before.batch.mask.repeat(rows, 1)
+    places, parts = before.places * rows, []
+    for some in chunks(bench, rows * texts, tokens):
+        edits = [Edit(site, Operation.ADD, scaled[some] * vector.to(scaled)) for site, vector in writes.items()]
+        logits = bench.run(Batch(ids[some], mask[some]), edits=edits, logits=True).logits
+        assert logits is not None
+        parts.append(logits[torch.arange(len(logits)), places[some]].float())
+    found = torch.cat(parts)
+    if not found.isfinite().all():
         raise RetryWithOther(argument, "the model computes no finite logits with that: give a smaller change")
-    return logits.float()
+    return found.reshape(rows, texts, -1)
 
 
 def kl(before: Tensor, after: Tensor) -> Tensor:
@@ -113,16 +130,15 @@ def relative(before: Tensor, after: Tensor) -> Tensor:
     return change - change.mean(-1, keepdim=True)
 
 
-def shift(
-    bench: Workbench, text: int, ids: Sequence[int], place: int, before: Tensor, after: Tensor, count: int
-) -> Shift:
-    """What changed in the prediction at `place` of the ids, from logits [vocabulary] before and after."""
-    raised, lowered = extremes(bench, before, after, count)
+def shift(bench: Workbench, before: Clean, text: int, after: Tensor, count: int) -> Shift:
+    """What changed in the prediction of one text, whose logits are now `after` [vocabulary]."""
+    raised, lowered = extremes(bench, before.logits[text][None], after[None], count)
+    place = before.places[text]
     return Shift(
         text=text,
         position=place - 1,
-        token=strings(bench, [ids[place]])[0],
-        kl=float(kl(before, after)),
+        token=strings(bench, [before.ids[text][place]])[0],
+        kl=float(kl(before.logits[text], after)),
         raised=raised,
         lowered=lowered,
     )
@@ -131,20 +147,24 @@ def shift(
 def extremes(
     bench: Workbench, before: Tensor, after: Tensor, count: int
 ) -> tuple[tuple[TokenChange, ...], tuple[TokenChange, ...]]:
-    """The tokens whose logits rise and fall most, most first; logits are [vocabulary]."""
-    change = relative(before, after)
-    p, q = before.softmax(-1), after.softmax(-1)
+    """The tokens whose logits rise and fall most in the mean over texts, most first; logits are [texts, vocabulary]."""
+    change = relative(before, after).mean(0)
     count = min(count, len(change))
-
-    def listed(ids: list[int]) -> tuple[TokenChange, ...]:
-        return tuple(
-            TokenChange(token=token, before=float(p[i]), after=float(q[i]), logit_change=float(change[i]))
-            for i, token in zip(ids, strings(bench, ids), strict=True)
-        )
-
-    return listed(change.topk(count).indices.tolist()), listed(change.topk(count, largest=False).indices.tolist())
+    high, low = change.topk(count).indices, change.topk(count, largest=False).indices
+    return tuple(token_changes(bench, before, after, high)), tuple(token_changes(bench, before, after, low))
 
 
-def told(shifts: Sequence[TokenChange]) -> str:
+def token_changes(bench: Workbench, before: Tensor, after: Tensor, tokens: Tensor) -> list[TokenChange]:
+    """What happens to some tokens, ids [tokens], in the mean over texts; logits are [texts, vocabulary]."""
+    change = relative(before, after)[:, tokens].mean(0).tolist()
+    p, q = (x.softmax(-1)[:, tokens].mean(0).tolist() for x in (before, after))
+    names = strings(bench, tokens.tolist())
+    return [
+        TokenChange(token=name, before=b, after=a, logit_change=c)
+        for name, b, a, c in zip(names, p, q, change, strict=True)
+    ]
+
+
+def told(changes: Sequence[TokenChange]) -> str:
     """Changes of tokens on one line."""
-    return ", ".join(f"{c.token!r} {c.logit_change:+.2f} ({c.before:.3f} → {c.after:.3f})" for c in shifts)
+    return ", ".join(f"{c.token!r} {c.logit_change:+.2f} ({c.before:.3f} → {c.after:.3f})" for c in changes)

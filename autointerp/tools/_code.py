@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class StoppedByError(BaseException):
-    """An error that is neither the code's to handle nor its fault; the cause says which. Ends the run of the code."""
+    """An error that is neither the code's to handle nor its fault; `error` is it. Ends the run of the code."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def functions_of(toolbox: Toolbox) -> dict[str, Callable[..., Any]]:
@@ -40,7 +44,7 @@ def _function(toolbox: Toolbox, tool: AnyTool) -> Callable[..., Any]:
         except Adapt as error:
             raise RuntimeError(f"{tool.name}: {error}") from error
         except Exception as error:
-            raise StoppedByError(str(error)) from error
+            raise StoppedByError(error) from error
 
     call.__name__ = call.__qualname__ = tool.name
     call.__doc__ = tool.description

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from autointerp.errors import RetryWithOther
+from autointerp.records import Site
 from autointerp.tools._bench import Workbench
 
 #: Texts of one call, and characters of one text.
@@ -92,6 +93,33 @@ def column(position: int, ids: Sequence[int], argument: str) -> int:
             argument, f"{position} is outside a text of {length} tokens: give {-length} to {length - 1}"
         )
     return 1 + position % length
+
+
+def single_tokens(bench: Workbench, texts: Sequence[str], argument: str = "tokens") -> list[int]:
+    """The token id of each text. Raises RetryWithOther for one that is not a single token."""
+    found = []
+    for number, text in enumerate(texts):
+        ids = bench.subject.encode(text)
+        if len(ids) != 1:
+            pieces = list(strings(bench, ids))
+            raise RetryWithOther(f"{argument}.{number}", f"{text!r} is {len(ids)} tokens, {pieces}: give single tokens")
+        found += ids
+    return found
+
+
+def site_of(bench: Workbench, name: str, argument: str) -> Site:
+    """A site by its name, such as resid_post.3. Raises RetryWithOther, which lists those that the model has."""
+    there = bench.subject.sites()
+    for site in there:
+        if name == str(site):
+            return site
+    kinds = dict.fromkeys(site.kind for site in there)
+    spans = [
+        f"{kind}.{layers[0]} to {layers[-1]}"
+        for kind in kinds
+        if (layers := [s.layer for s in there if s.kind is kind])
+    ]
+    raise RetryWithOther(argument, f"there is no site {name!r}: there are {', '.join(spans)}")
 
 
 def visible(text: str) -> str:
