@@ -16,7 +16,7 @@ from autointerp.tools import Workbench, effects_of, sample_texts
 #: Below this many activations or activating texts in the train split there is nothing to learn from.
 FEWEST_ACTIVATIONS, FEWEST_TEXTS = 12, 6
 #: Texts to learn from: enough for a table of tokens, few enough for a second of work.
-TEXTS = 160
+TEXTS = 240
 #: Forward passes that measuring the effects takes at the most: clean, ablated and steered runs of a few dozen prompts.
 EFFECT_PASSES = 4
 _CLAIMS: TypeAdapter[tuple[EffectClaim, ...]] = TypeAdapter(tuple[EffectClaim, ...])

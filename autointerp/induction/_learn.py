@@ -14,10 +14,10 @@ from autointerp.induction._prune import prune
 from autointerp.induction._write import program_of, sentence_of
 from autointerp.records import Program
 
-_MOST_PREDICATES = 4
+_MOST_PREDICATES = 6
 _SET_ASIDE = 4  # every fourth text judges which predicates are worth having
 #: How many of the chosen predicates, and how many table entries (about five go on a line), the tried programs have.
-_SHAPES = ((4, 8), (4, 16), (4, 32), (4, 48), (4, 64), (2, 24), (2, 56))
+_SHAPES = ((4, 8), (4, 16), (6, 16), (6, 32), (6, 48), (6, 72), (4, 48), (2, 24))
 #: Entries of the programs that look at the token alone: for a feature of many rare tokens nothing else is learnable.
 _TOKEN_ALONE = (12, 36, 72)
 #: The longest program's entries.
