@@ -37,8 +37,9 @@ class Embedding:
         if not (words := about_input(explanation)):
             return unscored(NAME, SILENT)
         asked = [words, *([controls.other] if controls.other else [])]
-        vectors = embed(judges.embedder, [*asked, *(exam.text(i) for i in range(len(exam.ids)))])
-        cosines = vectors[: len(asked)] @ vectors[len(asked) :].T
+        model = judges.embedder
+        texts = exam.once((NAME, model.fingerprint), lambda: embed(model, [exam.text(i) for i in range(len(exam.ids))]))
+        cosines = embed(model, asked) @ texts.T
         control = {}
         if controls.other:
             other = by_auroc(NAME, cosines[1], exam.truth, exam.documents, seed=exam.seed).result

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from autointerp.scoring._held_out import HeldOut, choose, fresh_texts, strings_o
 
 #: Below this many activating texts nothing is scored.
 FEWEST = 5
+
+T = TypeVar("T")
 
 
 def _none() -> NDArray[np.float32]:
@@ -39,6 +42,15 @@ class Exam(HeldOut):
     clean: CleanRun
     natural: NDArray[np.float32] = field(default_factory=_none)
     matched_natural: NDArray[np.float32] = field(default_factory=_none)
+    #: An exam that differs in anything starts with nothing.
+    _kept: dict[Hashable, Any] = field(init=False, default_factory=dict)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returns, made the first time: forward passes that do not depend on the explanation are not repeated."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: T = self._kept[key]
+        return found
 
     @property
     def scale(self) -> Tensor:

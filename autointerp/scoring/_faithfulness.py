@@ -43,16 +43,22 @@ class Faithfulness:
         if controls.prompts is None or not len(controls.prompts):
             return unscored(NAME, NO_PROMPTS)
         writes = exam.dictionary.writes(exam.feature)
-        found = {target: strength_for(subject, writes, controls.prompts, target) for target in _TARGETS}
+        setting = controls.prompts
+        found = exam.once(
+            (NAME, setting.tobytes()), lambda: {t: strength_for(subject, writes, setting, t) for t in _TARGETS}
+        )
         strengths = {target: strength for target, strength in found.items() if strength is not None}
         if not strengths:
             return unscored(NAME, "no strength of steering that was tried moves the output far enough")
         chosen = np.unique(np.linspace(0, len(exam.ids) - 1, _PROMPTS).round().astype(np.int64))
         prompts = [exam.ids[i, : min(_LENGTH, exam.lengths[i])].tolist() for i in chosen]
-        texts = [
-            continuations(subject, prompts, writes, strength, tokens=_TOKENS, seed=exam.seed)
-            for strength in (0.0, *strengths.values())
-        ]
+        texts = exam.once(
+            (NAME, *strengths.values()),
+            lambda: [
+                continuations(subject, prompts, writes, strength, tokens=_TOKENS, seed=exam.seed)
+                for strength in (0.0, *strengths.values())
+            ],
+        )
         steered = np.arange(len(texts) * len(prompts)) >= len(prompts)
         sure = verdicts(judges.judge, TEMPLATE, words, [t for some in texts for t in some], steered, seed=exam.seed)
         shows = (sure >= 0.5).astype(np.float64).reshape(len(texts), len(prompts))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -36,12 +38,9 @@ class InterventionAccuracy:
         if not explanation.effects:
             return Graded(Unscored(name=NAME, reason="the explanation claims no effects"))
         held, null, documents, evidence = [], [], [], []
-        cache: dict[tuple[object, ...], tuple[Tensor, Tensor, NDArray[np.int32]]] = {}
         for claim in explanation.effects:
-            key = (claim.intervention, claim.prompts, claim.strength)
-            if key not in cache:
-                cache[key] = _changes(exam, claim)
-            own, other, owners = cache[key]
+            key = (NAME, claim.intervention, claim.prompts, claim.strength)
+            own, other, owners = exam.once(key, partial(_changes, exam, claim))
             if not len(owners):
                 untested = "no test text has such a place"
                 evidence.append(Evidence(prediction=claim.sentence(), outcome=untested, supports=None, split="test"))

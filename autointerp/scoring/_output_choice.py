@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
+from numpy.typing import NDArray
 
 from autointerp.programs import Predictor
 from autointerp.records import Explanation, Score
 from autointerp.scoring._bootstrap import Sample
 from autointerp.scoring._detection import NEEDS_JUDGE
-from autointerp.scoring._directions import continuations, matched_writes, random_writes, strength_for
+from autointerp.scoring._directions import Writes, continuations, matched_writes, random_writes, strength_for
 from autointerp.scoring._exam import Exam
 from autointerp.scoring._judges import Judges, question
 from autointerp.scoring._protocol import Controls, Graded, unscored
@@ -51,14 +55,8 @@ class OutputChoice:
         requests, places = [], []
         for target in _TARGETS:
             for sign in (1, -1):
-                strengths = [strength_for(subject, writes, prompts, target, sign=sign) for writes in directions]
-                sets = [
-                    continuations(
-                        subject, prompts[:_PROMPTS].tolist(), writes, strength, tokens=_TOKENS, seed=exam.seed
-                    )
-                    for writes, strength in zip(directions, strengths, strict=True)
-                    if strength is not None
-                ]
+                key = (NAME, target, sign, prompts.tobytes())
+                sets = exam.once(key, partial(_sets, exam, directions, prompts, target, sign))
                 if len(sets) < len(directions):
                     continue
                 order = random.permutation(len(sets))
@@ -75,3 +73,15 @@ class OutputChoice:
         return Graded(
             Score(name=NAME, value=sample.value(), ci=ci, n=len(right), control={"chance": 1 / 3}), sample=sample
         )
+
+
+def _sets(
+    exam: Exam, directions: Sequence[Writes], prompts: NDArray[np.int32], target: float, sign: int
+) -> list[list[str]]:
+    """Texts written under each direction, steered so far that the output moves by `target` nats; those that get so far."""
+    strengths = [strength_for(exam.subject, writes, prompts, target, sign=sign) for writes in directions]
+    return [
+        continuations(exam.subject, prompts[:_PROMPTS].tolist(), writes, strength, tokens=_TOKENS, seed=exam.seed)
+        for writes, strength in zip(directions, strengths, strict=True)
+        if strength is not None
+    ]

@@ -48,17 +48,22 @@ class PauloIntervention:
         prompts = [exam.ids[i, : min(_LENGTH, exam.lengths[i])].tolist() for i in chosen]
 
         def read(writes: Writes, strength: float) -> np.ndarray:
-            texts = continuations(subject, prompts, writes, strength, tokens=_TOKENS, seed=exam.seed)
+            texts = exam.once(
+                (NAME, writes is own, strength),
+                lambda: continuations(subject, prompts, writes, strength, tokens=_TOKENS, seed=exam.seed),
+            )
             contexts = [f"Text: {text}\n\nThe text above contains much of this: " for text in texts]
             return log_probabilities(reader, contexts, [words] * len(texts))[0]
 
         own, other = exam.dictionary.writes(exam.feature), random_writes(exam)
-        strength = strength_for(subject, own, controls.prompts, _TARGET)
+        setting = controls.prompts
+        strength, against = exam.once(
+            (NAME, setting.tobytes()), lambda: [strength_for(subject, w, setting, _TARGET) for w in (own, other)]
+        )
         if strength is None:
             return unscored(NAME, "no strength of steering that was tried moves the output by 0.5 nats")
         clean = read(own, 0.0)
         gain = read(own, strength) - clean
-        against = strength_for(subject, other, controls.prompts, _TARGET)
         control = {} if against is None else {"random_direction": float((read(other, against) - clean).mean())}
         sample = Sample(lambda w: float(w @ gain / w.sum()), exam.documents[chosen])
         ci = sample.interval(seed=exam.seed)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -65,7 +67,11 @@ class Steering:
             "matched_random_feature": matched_writes(exam),
             "random_direction": random_writes(exam),
         }
-        responses = {name: _response(exam, writes, near, apart, wanted) for name, writes in directions.items()}
+        texts = np.concatenate([near, apart])
+        responses = {}
+        for name, writes in directions.items():
+            before, changes = exam.once((NAME, name), partial(_changes, exam, writes, texts))
+            responses[name] = _response(before, changes, len(near), wanted)
         if not all(np.isfinite(r.effect).all() and np.isfinite(r.damage).all() for r in responses.values()):
             return unscored(NAME, "steered that far the model's output is not finite")
         own = responses["value"]
@@ -121,23 +127,27 @@ def _means(response: Response, weights: Weights) -> tuple[Floats, Floats]:
     return response.effect @ near / near.sum(), response.damage @ apart / apart.sum()
 
 
-def _response(
-    exam: Exam, writes: Writes, near: NDArray[np.int64], apart: NDArray[np.int64], wanted: Tensor
-) -> Response:
-    """Both measured in the same passes."""
-    texts = np.concatenate([near, apart])
+def _changes(exam: Exam, writes: Writes, texts: NDArray[np.int64]) -> tuple[Tensor, list[Tensor]]:
+    """The clean logits at one place of each text, [texts, vocabulary], and how they change at every dose."""
     peak = float(np.median(exam.activations[: exam.active].max(1)))
     places = _places(exam, texts)
     clean, at = exam.clean.some(texts), torch.from_numpy(places)
     before = clean.output[torch.arange(len(texts)), at].double()
+    scale = exam.scale[texts, places]
+    amounts = [(dose * peak * scale)[:, None] for dose in DOSES]
+    return before, [
+        next_token_change(clean, at, {site: amount * v for site, v in writes.items()}) for amount in amounts
+    ]
+
+
+def _response(before: Tensor, changes: Sequence[Tensor], near: int, wanted: Tensor) -> Response:
+    """Effect on the first `near` texts and damage on the rest, measured in the same passes."""
     effect, damage = [], []
-    for dose in DOSES:
-        amount = (dose * peak * exam.scale[texts, places])[:, None]
-        change = next_token_change(clean, at, {site: amount * v for site, v in writes.items()})
+    for change in changes:
         log_p, log_q = before.log_softmax(-1), (before + change.double()).log_softmax(-1)
         moved = (log_p.exp() * (log_p - log_q)).sum(-1).clamp(min=0)
-        effect.append((change.double() @ wanted.double())[: len(near)].numpy())
-        damage.append(moved[len(near) :].numpy())
+        effect.append((change.double() @ wanted.double())[:near].numpy())
+        damage.append(moved[near:].numpy())
     return Response(np.stack(effect), np.stack(damage))
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from autointerp.circuits import damage_of
 from autointerp.programs import Predictor
@@ -42,21 +45,14 @@ class Substitution:
         if shuffled is not None:
             predictions["shuffled_explanation"] = shuffled
         true = torch.from_numpy(exam.activations[chosen])
-        replacements = [torch.zeros_like(true)]
-        replacements += [torch.from_numpy(np.maximum(predicted[chosen], 0.0)) for predicted in predictions.values()]
-        scale = exam.scale[chosen]
-        damage = damage_of(
-            exam.clean.some(chosen),
-            exam.dictionary.writes(exam.feature),
-            torch.from_numpy(exam.lengths[chosen]).long(),
-            [(replacement - true) * scale for replacement in replacements],
-        ).numpy()
-        ablated = damage[0]
+        replacements = [torch.from_numpy(np.maximum(predicted[chosen], 0.0)) for predicted in predictions.values()]
+        ablated = exam.once(NAME, lambda: _damage(exam, chosen, [torch.zeros_like(true)]))[0]
         if ablated.mean() < _LEAST_DAMAGE:
             unit = "nats a token" if exam.subject.has_logits else "(squared distance of final states)"
             reason = f"ablation changes the output by {ablated.mean():.1e} {unit}: nothing to undo"
             return Graded(Unscored(name=NAME, reason=reason))
-        if not np.isfinite(damage[1]).all():
+        damage = _damage(exam, chosen, replacements)
+        if not np.isfinite(damage[0]).all():
             reason = "with the predictions in place the model's output is not finite: they are far too large"
             return Graded(Unscored(name=NAME, reason=reason))
 
@@ -65,8 +61,20 @@ class Substitution:
             return float(np.clip(1 - float(weights @ damage[row]) / whole, -1, 1)) if whole > 0 else float("nan")
 
         once = np.ones(len(chosen))
-        values = {name: ratio(row, once) for row, name in enumerate(predictions, start=1)}
+        values = {name: ratio(row, once) for row, name in enumerate(predictions)}
         values = {name: value for name, value in values.items() if np.isfinite(value)}
-        sample = Sample(lambda w: ratio(1, w), exam.documents[chosen])
+        sample = Sample(lambda w: ratio(0, w), exam.documents[chosen])
         value, ci = values.pop("value"), sample.interval(seed=exam.seed)
         return Graded(Score(name=NAME, value=value, ci=ci, n=len(chosen), control=values), sample=sample)
+
+
+def _damage(exam: Exam, chosen: NDArray[np.int64], replacements: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+    """How far the output of the chosen texts moves with each replacement of the activations in place, [replacements, texts]."""
+    true, scale = torch.from_numpy(exam.activations[chosen]), exam.scale[chosen]
+    found: NDArray[np.float32] = damage_of(
+        exam.clean.some(chosen),
+        exam.dictionary.writes(exam.feature),
+        torch.from_numpy(exam.lengths[chosen]).long(),
+        [(replacement - true) * scale for replacement in replacements],
+    ).numpy()
+    return found

@@ -36,7 +36,9 @@ class Surprisal:
             return unscored(NAME, SILENT)
         texts = [exam.text(i) for i in range(len(exam.ids))]
         told, counts = log_probabilities(reader, [_context(words)] * len(texts), texts)
-        untold, _ = log_probabilities(reader, [_context(_GENERIC)] * len(texts), texts)
+        untold, _ = exam.once(
+            (NAME, reader.fingerprint), lambda: log_probabilities(reader, [_context(_GENERIC)] * len(texts), texts)
+        )
         drop = (told - untold) / np.maximum(counts, 1)
         return by_auroc(NAME, drop, exam.truth, exam.documents, seed=exam.seed)
 
