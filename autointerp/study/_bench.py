@@ -25,6 +25,7 @@ def open_bench(laboratory: Laboratory, reference: FeatureRef, predictor: Predict
         stats=stats,
         train=laboratory.index.train,
         seed=laboratory.seed,
+        held_out=laboratory.index.held_out,
     )
     return bench, open_gate(laboratory, reference.index, predictor)
 

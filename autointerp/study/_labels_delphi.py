@@ -9,6 +9,8 @@ from pathlib import Path
 from autointerp.errors import InputError
 from autointerp.study._labels import Label, label_of, text_of
 
+#: What Delphi writes where its explainer's answer could not be read.
+_FAILED = "Explanation could not be parsed."
 _NAME = re.compile(r"(?P<module>.*)_(?:latent|feature)(?P<index>\d+)\.txt")
 
 
@@ -18,14 +20,12 @@ class DelphiLabels:
     @staticmethod
     def recognises(path: Path) -> bool:
         """A folder with at least one file of such a name, or one such file."""
-        files = path.iterdir() if path.is_dir() else [path]
-        return any(_NAME.fullmatch(file.name) for file in files)
+        return any(_NAME.fullmatch(file.name) for file in _files(path))
 
     @staticmethod
     def read(path: Path) -> list[Label]:
         """All files of such a name. Raises InputError for one that is no JSON string, and where there are several modules."""
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        named = [(file, match) for file in files if (match := _NAME.fullmatch(file.name))]
+        named = [(file, match) for file in _files(path) if (match := _NAME.fullmatch(file.name))]
         modules = sorted({match["module"] for _, match in named})
         if len(modules) > 1:
             raise InputError(
@@ -37,5 +37,14 @@ class DelphiLabels:
                 said = json.loads(text_of(file))
             except ValueError as error:
                 raise InputError(f"{file} holds no JSON string: give the files as Delphi wrote them") from error
-            labels.append(label_of(file, "1", match["index"], said))
+            if said != _FAILED:
+                labels.append(label_of(file, "1", match["index"], said))
         return sorted((label for label in labels if label is not None), key=lambda label: label.feature)
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of a folder, or of `explanations` in the folder of a run; a file by itself."""
+    if not path.is_dir():
+        return [path]
+    below = path / "explanations"
+    return sorted((below if below.is_dir() else path).iterdir())

@@ -42,6 +42,33 @@ def test_delphi(tmp_path: Path) -> None:
     assert read_labels(tmp_path) == [Label(3, "names"), Label(12, "loops")]
 
 
+def test_a_run_of_delphi(tmp_path: Path) -> None:
+    (tmp_path / "explanations").mkdir()
+    (tmp_path / "run_config.json").write_text("{}")
+    for index, said in ((12, "loops"), (3, "Explanation could not be parsed.")):
+        (tmp_path / "explanations" / f"layers.3.mlp_latent{index}.txt").write_text(json.dumps(said))
+    assert read_labels(tmp_path) == [Label(12, "loops")]
+
+
+@pytest.mark.parametrize("below", ["", "explanations"])
+def test_a_folder_of_neuronpedias_batches(tmp_path: Path, below: str) -> None:
+    folder = tmp_path / below
+    folder.mkdir(exist_ok=True)
+    extra = {"typeName": "oai_token-act-pair", "explanationModelName": "gpt-4o-mini", "embedding": [0.25, 0.5]}
+    for number, rows in ((0, ROWS[:1]), (10, ROWS[1:2]), (2, ROWS[2:])):
+        text = "".join(json.dumps(row | extra) + "\n" for row in rows)
+        (folder / f"batch-{number}.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    # By number, not by name: batch 2 comes before batch 10, and of two explanations of a feature the first counts.
+    assert read_labels(tmp_path) == [Label(4, "another of the same"), Label(7, "names after def")]
+
+
+def test_an_answer_of_neuronpedias_feature_api(tmp_path: Path) -> None:
+    path = tmp_path / "feature.json"
+    said = [{"description": "brackets", "typeName": "oai_token-act-pair"}]
+    path.write_text(json.dumps({"modelId": "m", "layer": "3-res", "index": "4", "explanations": said}))
+    assert read_labels(path) == [Label(4, "brackets")]
+
+
 def test_csv(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text('Feature, Label,who\n2,"a, b",x\n5,größer,y\n6,,z\n', encoding="utf-8")
