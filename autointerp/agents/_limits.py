@@ -97,3 +97,8 @@ class Meter:
             raise BudgetError(
                 f"{wanted[over[0]]} more {name.replace('_', ' ')} would pass the limit of {most}, of which {used} are used"
             )
+
+    def give_back(self, key: str, *, forward_passes: int) -> None:
+        """Count less for a piece of work that is done and took less than was reserved."""
+        if forward_passes:
+            self.notebook.spend(key, {"forward_passes": -forward_passes}, {})
