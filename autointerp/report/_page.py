@@ -37,6 +37,7 @@ def page(record: RunRecord) -> str:
         explanation=record.explanation,
         stats=record.stats,
         scores=list(zip(record.scores, _charts.score_bars(record), strict=True)),
+        figured=any(isinstance(score, Score) and score.also for score in record.scores),
         program=coloured_lines(prose(program.source)) if program else [],
         claims=claims(record),
         other_evidence=other_evidence(record),

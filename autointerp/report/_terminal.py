@@ -23,6 +23,8 @@ from autointerp.report._tokens import one_line, prose
 
 #: Example windows shown; the page has them all.
 WINDOWS = 6
+#: Further figures of a score that are shown; the page has them all.
+BESIDE = 4
 #: Wider than this, lines get hard to read.
 WIDEST = 100
 
@@ -126,6 +128,10 @@ class _View:
                 table.add_row(words, Text(score_number(value), "dim"))
             if not score.control:
                 table.add_row(Text("  no control", "dim"))
+            for name, value in list(score.also.items())[:BESIDE]:
+                table.add_row(self.said(f"  beside: {one_line(label(name))}", "dim"), Text(score_number(value), "dim"))
+            if len(score.also) > BESIDE:
+                table.add_row(Text(f"  beside: {len(score.also) - BESIDE} more, on the page", "dim"))
         return table
 
     def unscored(self, result: Unscored) -> Text:

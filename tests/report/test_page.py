@@ -142,6 +142,19 @@ def test_scores_stand_with_interval_count_and_every_control(rich_record: RunReco
         assert len(row.one("svg").all("circle")) == len(score.control)
 
 
+def test_further_figures_of_a_score_stand_apart_from_its_controls(rich_record: RunRecord) -> None:
+    figures = {"explained_variance": 0.61, "effect at 0.25": -0.2}
+    first, *others = rich_record.scores
+    assert isinstance(first, Score)
+    record = rich_record.model_copy(update={"scores": (first.model_copy(update={"also": figures}), *others)})
+    html = parse(page(record))
+    (beside,) = html.all("dl", cls="also")
+    shown = {pair.one("dt").text(): printed(pair.one("dd").text()) for pair in beside.all("div")}
+    assert shown == {name.replace("_", " "): pytest.approx(value, abs=0.005) for name, value in figures.items()}
+    assert "further figures" in section(html, "scores").text()
+    assert "further figures" not in section(parse(page(rich_record)), "scores").text()
+
+
 def test_what_is_unscored_shows_a_reason_and_no_number(rich_record: RunRecord) -> None:
     (unscored,) = [score for score in rich_record.scores if isinstance(score, Unscored)]
     row = parse(page(rich_record)).one("tr", data_unscored=unscored.name)

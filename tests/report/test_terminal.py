@@ -129,3 +129,14 @@ def test_a_dead_feature(dead_record: RunRecord) -> None:
     assert "insufficient evidence, confidence 0.97" in text
     for words in ("nothing was scored", "none was registered", "nothing to learn one from", "fired nowhere"):
         assert words in text
+
+
+def test_a_few_further_figures_stand_below_the_controls(rich_record: RunRecord) -> None:
+    first, *others = rich_record.scores
+    assert isinstance(first, Score)
+    figures = {f"effect at {dose}": dose / 10 for dose in range(6)}
+    record = rich_record.model_copy(update={"scores": (first.model_copy(update={"also": figures}), *others)})
+    text = shown(record)
+    assert text.index("control: shuffled explanation") < text.index("beside: effect at 0")
+    assert text.count("beside: effect at") == 4
+    assert "beside: 2 more, on the page" in text
