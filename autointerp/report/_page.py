@@ -13,6 +13,7 @@ from autointerp.records import RunRecord, Score
 from autointerp.report import _charts, _examples, _numbers
 from autointerp.report._claims import claims, other_evidence, state
 from autointerp.report._glossary import label, meaning
+from autointerp.report._notebook import clock, notebook_of
 from autointerp.report._program import coloured_lines
 from autointerp.report._tokens import chip, coded, one_line, prose, window
 
@@ -44,6 +45,7 @@ def page(record: RunRecord) -> str:
         groups=_examples.grouped(record.examples),
         predicted=any(example.predicted is not None for example in record.examples),
         histogram=_charts.histogram(record.stats),
+        notebook=notebook_of(record.ledger),
         style=Markup(_source("page.css")),
         script=Markup(script),
         script_hash=digest,
@@ -68,6 +70,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "chip": chip,
+        "clock": clock,
         "coded": coded,
         "dollars": _numbers.dollars,
         "duration": _numbers.duration,
