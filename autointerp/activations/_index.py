@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from autointerp.activations._documents import Split
 from autointerp.activations._feature import FeatureView, feature_view
+from autointerp.activations._held_out import HeldOutRuns
 from autointerp.activations._numbers import BINS, as_float
 from autointerp.activations._sealed import VERSION, Manifest, Stored, unseal
 from autointerp.activations._views import RefineView, TestView, TrainView
@@ -91,6 +92,11 @@ class Index:
         owner = np.repeat(np.arange(self.meta.features), np.diff(self.stored["totals/histogram_indptr"].read()))
         counts[owner, self.stored["totals/histogram_bins"].read()] = self.stored["totals/histogram_counts"].read()
         return counts
+
+    @cached_property
+    def held_out(self) -> HeldOutRuns:
+        """Whether tokens repeat a passage of the refine or the test split: a question that gives no text away."""
+        return HeldOutRuns(self.train, [self.refine, self.test])
 
     def feature(self, number: int) -> FeatureView:
         """Everything that the index knows of a feature, read from disk: figures, and examples of the train split.

@@ -62,7 +62,7 @@ class Ablate(Tool[AblateArguments, AblateResult]):
             amounts[row, some] = -before.activations[row, some]
         after = changed(bench, before, feature, amounts[None], "texts")
         shifts = tuple(shift(bench, before, row, after[0, row], arguments.count) for row in range(len(ids)))
-        return AblateResult(feature=feature, removed=tuple((-amounts).amax(1).tolist()), shifts=shifts)
+        return AblateResult(feature=feature, removed=tuple(amounts.abs().amax(1).tolist()), shifts=shifts)
 
     def render(self, result: AblateResult) -> str:
         """See `Tool.render`."""

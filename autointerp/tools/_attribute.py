@@ -54,7 +54,7 @@ class Cause(Result):
 
 
 class AttributeResult(Result):
-    """What drives one activation: by token (those the model can see from there; position −1 is BOS), and by part of the model, largest first."""
+    """What drives one activation: by token (position −1 is BOS), and by part of the model, largest first."""
 
     feature: int
     position: int

@@ -103,6 +103,11 @@ def changed(bench: Workbench, before: Clean, feature: int, amounts: Tensor, argu
     Raises RetryWithOther where the change is too large for finite logits.
     """
     rows, texts, tokens = amounts.shape
+    # Two runs of one text may differ by rounding, which is no effect.
+    same = (amounts == 0).all(-1)
+    unchanged = before.logits.expand(rows, -1, -1)
+    if same.all():
+        return unchanged
     scaled = (amounts.to(before.scale) * before.scale).reshape(rows * texts, tokens, 1)
     writes = bench.dictionary.writes(feature)
     ids, mask = before.batch.ids.repeat(rows, 1), before.batch.mask.repeat(rows, 1)
@@ -115,7 +120,7 @@ def changed(bench: Workbench, before: Clean, feature: int, amounts: Tensor, argu
     found = torch.cat(parts)
     if not found.isfinite().all():
         raise RetryWithOther(argument, "the model computes no finite logits with that: give a smaller change")
-    return found.reshape(rows, texts, -1)
+    return torch.where(same[..., None].to(found.device), unchanged, found.reshape(rows, texts, -1))
 
 
 def kl(before: Tensor, after: Tensor) -> Tensor:
@@ -150,8 +155,9 @@ def extremes(
     """The tokens whose logits rise and fall most in the mean over texts, most first; logits are [texts, vocabulary]."""
     change = relative(before, after).mean(0)
     count = min(count, len(change))
-    high, low = change.topk(count).indices, change.topk(count, largest=False).indices
-    return tuple(token_changes(bench, before, after, high)), tuple(token_changes(bench, before, after, low))
+    high, low = change.topk(count), change.topk(count, largest=False)
+    raised, lowered = high.indices[high.values > 0], low.indices[low.values < 0]
+    return tuple(token_changes(bench, before, after, raised)), tuple(token_changes(bench, before, after, lowered))
 
 
 def token_changes(bench: Workbench, before: Tensor, after: Tensor, tokens: Tensor) -> list[TokenChange]:
@@ -167,4 +173,4 @@ def token_changes(bench: Workbench, before: Tensor, after: Tensor, tokens: Tenso
 
 def told(changes: Sequence[TokenChange]) -> str:
     """Changes of tokens on one line."""
-    return ", ".join(f"{c.token!r} {c.logit_change:+.2f} ({c.before:.3f} → {c.after:.3f})" for c in changes)
+    return ", ".join(f"{c.token!r} {c.logit_change:+.2f} ({c.before:.3f} → {c.after:.3f})" for c in changes) or "none"

@@ -46,10 +46,13 @@ class PatchArguments(Arguments):
         bool, Field(description="Patch all positions of a site at once, instead of each by itself.")
     ] = False
     answer: Annotated[
-        str | None, Field(description="Token that the source makes likely; null for the likeliest one there.")
+        str | None,
+        Field(
+            description="Token that goes with the source; null for the one whose probability rises most from target to source."
+        ),
     ] = None
     other: Annotated[
-        str | None, Field(description="Token that the target makes likely; null for the likeliest one there.")
+        str | None, Field(description="Token that goes with the target; null for the one whose probability falls most.")
     ] = None
 
 
@@ -164,13 +167,15 @@ def _pairs(positions: tuple[int, ...] | None, ids: list[list[int]]) -> list[tupl
 
 def _answers(bench: Workbench, arguments: PatchArguments, clean: Tensor) -> tuple[int, int]:
     """The ids of the two tokens whose logits are compared."""
-    asked = (arguments.answer, "answer", 1), (arguments.other, "other", 0)
-    answer, other = (
-        int(clean[row].argmax()) if text is None else single_tokens(bench, [text], name)[0] for text, name, row in asked
-    )
+    target, source = clean.softmax(-1)
+    found = [int((source - target).argmax()), int((target - source).argmax())]
+    for number, (text, name) in enumerate(((arguments.answer, "answer"), (arguments.other, "other"))):
+        if text is not None:
+            (found[number],) = single_tokens(bench, [text], name)
+    answer, other = found
     if answer == other:
         name = strings(bench, [answer])[0]
-        raise RetryWithOther("answer", f"both texts are to be followed by {name!r}: name two different tokens")
+        raise RetryWithOther("answer", f"{name!r} stands for both texts: name two different tokens")
     return answer, other
 
 

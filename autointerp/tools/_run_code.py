@@ -12,6 +12,7 @@ from autointerp.errors import Adapt, ProgramError, RetryWithOther, SandboxError
 from autointerp.sandbox import NUMERIC, Backend, Limits, Session, describe, open_sandbox
 from autointerp.tools._bench import Workbench
 from autointerp.tools._code import StoppedByError
+from autointerp.tools._texts import visible
 from autointerp.tools._tool import Arguments, Result, Tool
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class RunCode(Tool[RunCodeArguments, RunCodeResult]):
             except StoppedByError as stopped:
                 raise stopped.error from None
             except ProgramError as error:
-                printed = f"; printed until then: {error.printed[-1000:]}" if error.printed else ""
+                printed = f"; printed until then: {visible(error.printed[-500:])}" if error.printed else ""
                 raise RetryWithOther("code", f"{error}{printed}") from error
         return RunCodeResult(
             value=_text(ran.value),

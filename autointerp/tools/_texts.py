@@ -102,7 +102,8 @@ def single_tokens(bench: Workbench, texts: Sequence[str], argument: str = "token
         ids = bench.subject.encode(text)
         if len(ids) != 1:
             pieces = list(strings(bench, ids))
-            raise RetryWithOther(f"{argument}.{number}", f"{text!r} is {len(ids)} tokens, {pieces}: give single tokens")
+            which = argument if len(texts) == 1 else f"{argument}.{number}"
+            raise RetryWithOther(which, f"{text!r:.80} is {len(ids)} tokens, {pieces[:8]}: give single tokens")
         found += ids
     return found
 

@@ -15,4 +15,5 @@ def bench_of(laboratory: Laboratory, feature: int) -> Workbench:
         stats=feature_stats(laboratory.subject, laboratory.dictionary, laboratory.index, feature),
         train=laboratory.index.train,
         seed=laboratory.seed,
+        held_out=laboratory.index.held_out,
     )

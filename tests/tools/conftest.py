@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from autointerp.models import Subject
 from autointerp.study import Laboratory
 from autointerp.tools import Toolbox, Workbench
 from tests.tools.benches import bench_of
+from tests.tools.hooks import Plain
 
+#: One that fires at some tokens of most texts, and a text that activates it at several.
 FEATURE = 3
+TEXT = "def build_item(self, path):\n    return name\n"
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +27,8 @@ def bench(laboratory: Laboratory) -> Workbench:
 def toolbox(bench: Workbench) -> Iterator[Toolbox]:
     with Toolbox(bench) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def plain(subject: Subject, dictionary_folder: Path) -> Plain:
+    return Plain(subject, dictionary_folder)
