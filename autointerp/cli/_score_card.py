@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from autointerp.report import meaning
 
 if TYPE_CHECKING:
     from autointerp.records import ScoreResult
@@ -41,11 +44,23 @@ def _card(card: ReportCard, console: Console) -> None:
     for result in card.scores:
         _row(table, result)
     console.print(table)
+    _meanings(card.scores, console)
     for name, results in card.stress.items():
         table = _table(f"Under stress: {name}")
         for result in results:
             _row(table, result)
         console.print(table)
+
+
+def _meanings(results: Sequence[ScoreResult], console: Console) -> None:
+    """What each score says, and which numbers to compare; nothing of a score without a value."""
+    known = [(result.name, meaning(result.name)) for result in results if result.kind == "score"]
+    for name, words in known:
+        if words:
+            console.print(f"  {name}: {words}", markup=False, highlight=False, style="dim")
+    if known:
+        words = "A score counts as shown where its whole interval lies above what it is to be compared with."
+        console.print(f"  {words}", style="dim")
 
 
 def _table(title: str | None = None) -> Table:
