@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autointerp.agents._case import Case, Listener, Strategy, unheard
+from autointerp.agents._investigate import concluded
 from autointerp.agents._limits import Limits, Meter
 from autointerp.agents._notebook import Notebook
 from autointerp.agents._offline import RuleScientist
@@ -36,6 +37,7 @@ __all__ = [
     "Steps",
     "Strategy",
     "View",
+    "concluded",
     "unheard",
 ]
 

@@ -7,6 +7,7 @@ checkpoint is a few hundred bytes.
 
 from __future__ import annotations
 
+import asyncio
 import operator
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, TypedDict
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
+from autointerp.agents._conclude import conclude
 from autointerp.agents._standings import Book
 from autointerp.agents._steps import Steps
 from autointerp.errors import AnswerError, BudgetError
@@ -29,7 +31,10 @@ def first(old: str, new: str) -> str:
 
 
 class State(TypedDict, total=False):
-    """Where an investigation stands. `best` holds the best refine-split score after each round."""
+    """Where an investigation stands. `best` holds the best refine-split score after each round.
+
+    Whoever uses the graph as a node gives `feature` and gets `explanation` (and `record`, where it is graded) as JSON values.
+    """
 
     feature: int
     round: int
@@ -40,6 +45,8 @@ class State(TypedDict, total=False):
     ended: Annotated[str, first]
     because: str
     next: str
+    explanation: dict[str, Any]
+    record: dict[str, Any]
 
 
 class OneExperiment(TypedDict):
@@ -53,8 +60,11 @@ Opener = Callable[[int], Steps]
 Node = Callable[[Any], Awaitable[dict[str, Any]]]
 
 
-def investigation(steps_of: Opener) -> StateGraph[State, None, State, State]:
-    """The graph, not yet compiled. `steps_of` opens the feature that the state names, or hands out the one at hand."""
+def investigation(steps_of: Opener, grade: Node | None = None) -> StateGraph[State, None, State, State]:
+    """The graph, not yet compiled. `steps_of` opens the feature that the state names, or hands out the one at hand.
+
+    `grade` is a last node, for whoever may grade.
+    """
     nodes = _Nodes(steps_of)
     graph = StateGraph(State)
     for name in (
@@ -78,7 +88,13 @@ def investigation(steps_of: Opener) -> StateGraph[State, None, State, State]:
         )
     graph.add_conditional_edges("register", _fan_out, ["experiment", "judge"])
     graph.add_edge("experiment", "judge")
-    graph.add_edge("conclude", END)
+    if grade is None:
+        graph.add_edge("conclude", END)
+        return graph
+    last: Any = grade
+    graph.add_node("grade", last)
+    graph.add_edge("conclude", "grade")
+    graph.add_edge("grade", END)
     return graph
 
 
@@ -161,7 +177,9 @@ class _Nodes:
         steps = self.of(state["feature"])
         because = state.get("ended") or state.get("because") or "the rounds were used up"
         steps.case.tell("step", f"conclude: {because}")
-        return {"because": because, "pending": []}
+        seen = None if state.get("round") is None else steps.seen
+        report = await asyncio.to_thread(conclude, steps.case, seen, because)
+        return {"because": because, "pending": [], "explanation": report.explanation.model_dump(mode="json")}
 
 
 def _decide(state: State, steps: Steps) -> dict[str, Any]:

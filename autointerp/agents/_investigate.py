@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -23,9 +24,13 @@ class Investigate:
     async def run(self, case: Case) -> Report:
         """As the protocol says."""
         steps = Steps(case)
-        state = await run_graph(steps)
-        seen = None if state.get("round") is None else steps.seen
-        return conclude(case, seen, state["because"])
+        return concluded(steps, await run_graph(steps))
+
+
+def concluded(steps: Steps, state: Mapping[str, Any]) -> Report:
+    """The report of an investigation that came to its end, from its final state."""
+    seen = None if state.get("round") is None else steps.seen
+    return conclude(steps.case, seen, state["because"])
 
 
 async def run_graph(steps: Steps) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from autointerp.study._ask import Event, explain_events, explain_sync
 from autointerp.study._ask import explain as explain_feature
 from autointerp.study._bench import matched_feature
 from autointerp.study._card import ReportCard, ReportCards
+from autointerp.study._embed import investigation_graph
 from autointerp.study._exams import Exams
 from autointerp.study._investigate import Inquiry, investigate_feature
 from autointerp.study._labels import Label, LabelFormat, read_labels
@@ -35,6 +36,7 @@ __all__ = [
     "explain_sync",
     "grade_report",
     "investigate_feature",
+    "investigation_graph",
     "matched_feature",
     "open_laboratory",
     "read_labels",

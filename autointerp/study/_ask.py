@@ -62,23 +62,25 @@ async def explain(
             listener("run", str(run.path))
             if run.record.exists():
                 return RunRecord.model_validate_json(run.record.read_text(encoding="utf-8"))
-        limits = Limits.parse(asked.budget)
+        limits, kept = Limits.parse(asked.budget), run if isinstance(run, RunFolder) else None
         async with AsyncExitStack() as models:
             llms = (
-                None if asked.llm is None else await models.enter_async_context(_models(asked, run, limits, listener))
+                None
+                if asked.llm is None
+                else await models.enter_async_context(models_of(asked, kept, limits, listener))
             )
-            opened = await asyncio.to_thread(_laboratory, asked, progress) if laboratory is None else laboratory
+            opened = await asyncio.to_thread(laboratory_of, asked, progress) if laboratory is None else laboratory
             inquiry = Inquiry(
                 strategy=asked.strategy,
                 limits=limits,
                 llms=llms,
-                folder=run if isinstance(run, RunFolder) else None,
+                folder=kept,
                 rounds=asked.rounds,
                 tell=listener,
             )
             record = await investigate_feature(opened, asked.feature, inquiry)
-        if isinstance(run, RunFolder):
-            run.keep(record)
+        if kept is not None:
+            kept.keep(record)
         return record
 
 
@@ -134,7 +136,8 @@ def _run(
     return RunFolder.begin(Path(folder), feature=feature, **settings)
 
 
-def _laboratory(asked: RunSettings, progress: Progress) -> Laboratory:
+def laboratory_of(asked: RunSettings, progress: Progress = silent) -> Laboratory:
+    """Open what the settings name."""
     return open_laboratory(
         asked.model,
         asked.dictionary,
@@ -148,16 +151,17 @@ def _laboratory(asked: RunSettings, progress: Progress) -> Laboratory:
     )
 
 
-def _models(asked: RunSettings, run: RunFolder | RunSettings, limits: Limits, listener: Listener) -> LLMs:
+def models_of(asked: RunSettings, run: RunFolder | None, limits: Limits, listener: Listener) -> LLMs:
+    """Open the language models that the settings name, with the budget of the run."""
     from autointerp.llm import Budget, open_llms
 
     roles = {"scientist": asked.llm, "critic": asked.critic or asked.llm}
-    in_run = run.path / "llm.sqlite" if isinstance(run, RunFolder) else None
+    in_run = run.path / "llm.sqlite" if run else None
     notes: Callable[[str], None] = lambda text: listener("note", text)  # noqa: E731
     return open_llms(
         {role: address for role, address in roles.items() if address},
         cache=Path(asked.llm_cache) if asked.llm_cache else in_run,
-        run=asked.id if isinstance(run, RunFolder) else None,
+        run=asked.id if run else None,
         budget=Budget.parse(limits.llm) if limits.llm else None,
         replay=asked.replay,
         prices=Path(asked.prices) if asked.prices else None,

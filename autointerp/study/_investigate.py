@@ -75,18 +75,25 @@ async def investigate_feature(laboratory: Laboratory, feature: int, inquiry: Inq
         _same_bench(laboratory, notebook)
         case = case_of(inquiry, bench, gate, predictor, notebook)
         report = await strategy.run(case)
-        began = time.monotonic()
         inquiry.tell("step", "scoring on held-out text")
-        graded = await asyncio.to_thread(_graded, laboratory, bench, report, predictor)
-        examples = await asyncio.to_thread(examples_of, laboratory, bench, report.explanation, predictor)
-        spent = _spent(case, inquiry)
+        return await asyncio.to_thread(record_of, laboratory, case, report, inquiry, before)
+
+
+def record_of(
+    laboratory: Laboratory, case: Case, report: Report, inquiry: Inquiry, before: Usage | None = None
+) -> RunRecord:
+    """Have a report graded, and write down everything. `before` is what the model had used when the study began."""
+    began, usage = time.monotonic(), laboratory.subject.usage
+    before = before or Usage(usage.forward_passes, usage.tokens)
+    spent = _spent(case, inquiry)
+    graded = _graded(laboratory, case.bench, report, case.predictor)
     return RunRecord(
-        feature=reference,
-        stats=bench.stats,
+        feature=case.bench.feature,
+        stats=case.bench.stats,
         explanation=report.explanation,
         scores=tuple(g.result for g in graded),
         evidence=(*report.evidence, *(e for g in graded for e in g.evidence)),
-        examples=examples,
+        examples=examples_of(laboratory, case.bench, report.explanation, case.predictor),
         cost=Cost(
             seconds=spent.seconds + time.monotonic() - began,
             forward_passes=usage.forward_passes - before.forward_passes,
