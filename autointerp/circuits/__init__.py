@@ -13,47 +13,78 @@ from autointerp.circuits._attribution import (
     integrated_edge_attribution,
     node_attribution,
 )
+from autointerp.circuits._causal import CausalModel, Interchange, Variable, fitted, iia
 from autointerp.circuits._clean import CleanRun, clean_run
 from autointerp.circuits._damage import damage_of
+from autointerp.circuits._discovery import acdc, flow_routes, random_scores
 from autointerp.circuits._edge_run import metric_of_circuits
 from autointerp.circuits._effects import next_token_change
+from autointerp.circuits._faithful import Curve, curve_of, curve_scores, faithfulness, random_circuits
 from autointerp.circuits._graph import Circuit, Graph, Source, Target, top_edges
+from autointerp.circuits._mechanisms import MECHANISMS, Role, answer_attention, roles
 from autointerp.circuits._metrics import METRICS, Metric, metric_named
 from autointerp.circuits._pairs import Pair, check_pairs, read_pairs, text_pair
 from autointerp.circuits._patching import edge_patching, node_patching, rechecked
+from autointerp.circuits._programs import PROGRAMS
+from autointerp.circuits._ranking import edge_scores
 from autointerp.circuits._task import Generator, Task, read_task
+from autointerp.circuits._twin import untrained_twin
+from autointerp.circuits._whole import completeness, minimality, stability
 from autointerp.circuits.tasks import TASKS, generator_named
 
 __all__ = [
+    "MECHANISMS",
     "METRICS",
+    "PROGRAMS",
     "TASKS",
     "Ablation",
+    "CausalModel",
     "Circuit",
     "CleanRun",
+    "Curve",
     "EdgeScores",
     "Generator",
     "Graph",
+    "Interchange",
     "Metric",
     "Pair",
     "Parts",
+    "Role",
     "Source",
     "Target",
     "Task",
+    "Variable",
+    "acdc",
+    "answer_attention",
     "check_pairs",
     "clean_run",
+    "completeness",
+    "curve_of",
+    "curve_scores",
     "damage_of",
     "edge_attribution",
     "edge_patching",
+    "edge_scores",
+    "faithfulness",
+    "fitted",
+    "flow_routes",
     "generator_named",
+    "iia",
     "integrated_edge_attribution",
     "metric_named",
     "metric_of_circuits",
+    "minimality",
     "next_token_change",
     "node_attribution",
     "node_patching",
+    "random_circuits",
+    "random_scores",
     "read_pairs",
     "read_task",
     "rechecked",
+    "roles",
+    "stability",
     "text_pair",
     "top_edges",
+    "untrained_twin",
 ]

@@ -35,8 +35,8 @@ class Parts:
     """One model as a graph. `memory` bounds what is held at a time, in bytes: prompts are taken in chunks that fit."""
 
     def __init__(self, subject: Subject, *, memory: int = MEMORY) -> None:
-        if not subject.has_logits or not subject.causal:
-            raise InputError(f"{subject.name} predicts no next token: a circuit needs a causal model with a head")
+        if not subject.has_logits:
+            raise InputError(f"{subject.name} has no logits: a circuit is cut out of a model with a head")
         self.subject, self.memory = subject, memory
         self.layers: list[Layer] = read_layers(subject)
         self.final: Norm = final_norm(subject)

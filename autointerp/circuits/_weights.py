@@ -197,7 +197,8 @@ def _projection(subject: Subject, site: Site, size: int) -> Projection:
     if isinstance(point, Columns):
 
         def cut(x: Tensor) -> Tensor:
-            return x.unflatten(0, (point.groups, -1))[:, point.start : point.stop].flatten(0, 1)
+            columns: Tensor = x.unflatten(0, (point.groups, -1))[:, point.start : point.stop].flatten(0, 1)
+            return columns
 
         weight, bias = cut(weight), None if bias is None else cut(bias)
     return Projection(weight.unflatten(0, (-1, size)), None if bias is None else bias.unflatten(0, (-1, size)))
