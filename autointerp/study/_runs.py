@@ -79,7 +79,7 @@ class RunFolder:
             ) from error
         except ValueError as error:
             raise InputError(f"{path / _SETTINGS} is no JSON ({error}): the run cannot go on, begin it anew") from error
-        found = content.get("format"), content.get("autointerp") if isinstance(content, dict) else None
+        found = (content.get("format"), content.get("autointerp")) if isinstance(content, dict) else (None, None)
         if found != (RUN_FORMAT, __version__):
             raise InputError(
                 f"{path} was begun by autointerp {found[1]} (format {found[0]}), this is {__version__} (format {RUN_FORMAT}):"

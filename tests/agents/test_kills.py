@@ -32,6 +32,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def think(body: dict[str, Any]) -> Said:
+    if len(body["messages"]) == 1:  # whether it can call tools at all
+        tool = body["tools"][0]["function"]
+        return Said(calls=((tool["name"], dict.fromkeys(tool["parameters"]["properties"], 1)),))
     told, question = (turn["content"] for turn in body["messages"][:2])
     if "You have tools" not in told:
         return Said(brain.answer(told, question))
