@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from autointerp.labelling import Label, LabelStore
+    from autointerp.labelling import Label, LabelStore, Stage, Workers
     from autointerp.study import Laboratory
 
 
@@ -30,6 +31,21 @@ def label(
     ] = "stdlib",
     tokens: Annotated[int, typer.Option(min=10_000, help="Tokens of the corpus to index.")] = 300_000,
     out: Annotated[Path, typer.Option(help="Folder for the labels, their table and their pages.")] = Path("labels"),
+    llm: Annotated[
+        str | None,
+        typer.Option(
+            help="openai:NAME, anthropic:NAME or openai:NAME@URL, for what the rules do not explain well enough."
+        ),
+    ] = None,
+    stages: Annotated[
+        str | None,
+        typer.Option(help="In order, of rules and the strategies; rules, and with --llm rules,oneshot by default."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Of all language models together, as 20usd, 5Mtokens, or both with a comma.")
+    ] = None,
+    prices: Annotated[Path | None, typer.Option(help="File of prices, read over those of the package.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests under way to the language model.")] = 64,
     enough: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Refine-split score from which on no dearer stage is tried.")
     ] = 0.7,
@@ -53,6 +69,8 @@ def label(
     What was finished is kept when this is interrupted or killed, and the same command goes on from there. A feature that
     fails is a row that says why, and is tried again when the command is given again.
     """
+    named = _stages(stages, llm)
+    settings = _Asked(named, llm, budget, prices, concurrency, enough, workers)
     for path in [*(export or []), *filter(None, [neuronpedia])]:
         from autointerp.report import ensure_writable
 
@@ -73,7 +91,7 @@ def label(
     chosen = parse_features(f"0:{size}" if features is None else features, size)
     with LabelStore(out, about=about_of(laboratory)) as store:
         try:
-            _label(laboratory, store, chosen, enough=enough, processes=workers, quiet=quiet)
+            _label(laboratory, store, chosen, settings, quiet)
         finally:
             if pages:
                 _write_pages(store, quiet)
@@ -95,32 +113,81 @@ def _laboratory(quiet: bool, **options: Any) -> Laboratory:
         return open_laboratory(progress=progress, **options)
 
 
-def _label(
-    laboratory: Laboratory, store: LabelStore, features: list[int], *, enough: float, processes: int | None, quiet: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    stages: tuple[str, ...]
+    llm: str | None
+    budget: str | None
+    prices: Path | None
+    concurrency: int
+    enough: float
+    workers: int | None
+
+
+def _stages(text: str | None, llm: str | None) -> tuple[str, ...]:
+    """The names of the stages, before anything is loaded. Raises BadParameter."""
+    named = tuple(filter(None, (part.strip() for part in (text or "").split(","))))
+    named = named or (("rules",) if llm is None else ("rules", "oneshot"))
+    if len(set(named)) < len(named):
+        raise typer.BadParameter(f"{text!r} names a stage twice", param_hint="'--stages'")
+    if llm is None and named != ("rules",):
+        raise typer.BadParameter(f"{', '.join(named)} needs --llm; without one there is rules", param_hint="'--stages'")
+    return named
+
+
+def _label(laboratory: Laboratory, store: LabelStore, features: list[int], asked: _Asked, quiet: bool) -> None:
     import asyncio
     import os
 
-    from autointerp.labelling import Cascade, Rules, open_workers
-    from autointerp.study._study import versions
-
-    count = processes or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = asked.workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
     async def run() -> None:
-        async with open_workers(laboratory, count) as workers:
+        from autointerp.labelling import Cascade, open_workers
+        from autointerp.study._study import versions
+
+        async with open_workers(laboratory, count) as workers, AsyncExitStack() as stack:
             cascade = Cascade(
-                stages=[Rules(workers)],
+                stages=await _opened(laboratory, store, asked, workers, stack),
                 workers=workers,
                 reference=laboratory.feature,
                 versions=versions(laboratory),
-                enough=enough,
-                concurrency=4 * count,
+                enough=asked.enough,
+                concurrency=4 * count if asked.llm is None else asked.concurrency + 4 * count,
             )
             pending = cascade.pending(store, features)
             with _live(len(features), len(features) - len(pending), enabled=not quiet) as told:
                 await cascade.run(store, features, told)
 
     asyncio.run(run())
+
+
+async def _opened(
+    laboratory: Laboratory, store: LabelStore, asked: _Asked, workers: Workers, stack: AsyncExitStack
+) -> list[Stage]:
+    """The stages by name, and the model that some of them ask."""
+    from autointerp.labelling import Asking, Rules
+
+    if asked.llm is None:
+        return [Rules(workers)]
+    from autointerp.llm import Budget, open_llms
+
+    llms = await stack.enter_async_context(
+        open_llms(
+            {"scientist": asked.llm},
+            cache=store.folder / "llm.sqlite",
+            run="labels",
+            budget=Budget.parse(asked.budget) if asked.budget else None,
+            prices=asked.prices,
+            concurrency=asked.concurrency,
+        )
+    )
+    folder = store.folder / "under way"
+    return [
+        Rules(workers)
+        if name == "rules"
+        else stack.enter_context(Asking(name, laboratory, llms["scientist"], folder=folder))
+        for name in asked.stages
+    ]
 
 
 @contextmanager

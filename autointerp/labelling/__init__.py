@@ -13,6 +13,7 @@ from autointerp.labelling._label import Attempt, Label, Settled
 from autointerp.labelling._open import about_of, open_workers
 from autointerp.labelling._stage import Rules, Stage
 from autointerp.labelling._store import LabelStore
+from autointerp.labelling._strategies import Asking
 from autointerp.labelling._summary import Summary, summarise
 from autointerp.labelling._table import write_table
 from autointerp.labelling._workers import WorkError, Workers
@@ -21,6 +22,7 @@ __all__ = [
     "ENOUGH",
     "FORMATS",
     "MOST_FAILURES",
+    "Asking",
     "Attempt",
     "Cascade",
     "Label",
