@@ -1,117 +1,150 @@
-"""Do the free scores order explanations by how true they are?
+"""Do the scores order explanations by how true they are?
 
     python -m benchmarks.scorer_validity [--quick] [--json FILE] [--seed N]
 
-Features that are active on known sets of tokens are planted in the bundled model. Each is explained by its exact program, by
-that program with 10, 25 and 50% of its tokens taken away or as many wrong ones added, and by another feature's program. True
-quality is 1 less the share that is wrong, and 0 for another feature's. Printed for every scorer: Spearman's rho of score and
-quality over the explanations of each feature, in the mean, and how often a worse explanation scores above a better one.
+Features are planted in the bundled model: sets of tokens, and tokens that count only shortly after certain others. Each is
+explained rightly and wrongly in known ways (`benchmarks/scorer_explanations.py`), and how true each explanation is, is
+computed from the organism's truth on fresh texts, without the network. Every score is taken as `autointerp score` takes it.
+Judged scores ask a judge that is no language model (`benchmarks/scorer_judge.py`); the bundled model embeds and reads.
+
+Printed for every score: Spearman's rho of score and truth over the explanations of a feature, in the mean over features; how
+often, of two explanations of which one is truer by 0.05 or more, the less true one scores as high or higher; and by kind of
+error the share of features for which the wrong explanation scores as high as the right one. An explanation that a score refuses
+(`Unscored`) has no rank; how many are refused stands beside it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from autointerp.activations import IndexSettings, build_index, index_key, open_corpus
-from autointerp.eval.organisms.planted import PlantedFeatures, PlantedLatent
-from autointerp.records import Explanation, Program, Score, Verdict
-from autointerp.scoring import grade, ranks
-from autointerp.study import Laboratory
-from autointerp.study._exams import Exams, beside
+from autointerp.eval.organisms.planted import Host, Order, plant_in
+from autointerp.records import Score
+from autointerp.scoring import Judge, Judges, grade, ranks
+from autointerp.study import Exams, Laboratory
+from autointerp.testing import ScriptedLLM
 from benchmarks._rows import Row, parser, publish
+from benchmarks.scorer_explanations import EXACT, Made, about_inputs, about_outputs
+from benchmarks.scorer_judge import answer
 
-METRICS = ("simulation", "firing", "substitution", "prediction")
-SHARES = (0.1, 0.25, 0.5)
-FEATURES, QUICK = 8, 2
+KINDS = ("token_set", "context")
+EACH, QUICK = 4, 1
+FRESH, QUICK_FRESH = 1200, 300
+FREE = ("simulation", "firing", "substitution", "prediction")
+JUDGED = (
+    *("simulation_by_llm", "detection", "fuzzing", "generation", "clarity", "responsiveness", "purity"),
+    *("embedding", "surprisal"),
+)
+CLAIMS = ("intervention_accuracy", "steering")
+AIMED = ("simulation", "substitution", "intervention_accuracy")
+#: Scores that run a model over whole texts for every explanation are taken for the first so many features.
+SLOW, FEW = ("surprisal",), 2
+#: Two explanations are told apart where their truths differ by so much.
+APART = 0.05
 
 
 @dataclass(frozen=True)
-class Made:
-    """An explanation and how true it is, 0 to 1."""
+class Ranked:
+    """The explanations of one feature: what is wrong with each, how true it is, and its score; None where it is refused."""
 
-    name: str
-    program: Program
-    quality: float
+    errors: tuple[str, ...]
+    truth: tuple[float, ...]
+    scores: tuple[float | None, ...]
 
+    def rho(self) -> float:
+        """Spearman's correlation of score and truth over what is scored."""
+        known = [(s, q) for s, q in zip(self.scores, self.truth, strict=True) if s is not None]
+        if len({s for s, _ in known}) < 2:
+            return 0.0
+        scores, truth = zip(*known, strict=True)
+        return float(np.corrcoef(ranks(np.array(scores)), ranks(np.array(truth)))[0, 1])
 
-def explanations(
-    table: dict[str, float], other: dict[str, float], vocabulary: list[str], random: np.random.Generator
-) -> list[Made]:
-    """All of one feature; the tables are activations by token."""
-    made = [Made("exact", look_up(table), 1.0), Made("another feature's", look_up(other), 0.0)]
-    tokens = sorted(table)
-    wrong = [token for token in vocabulary if token not in table]
-    for share in SHARES:
-        count = max(1, round(share * len(tokens)))
-        gone = set(random.choice(tokens, size=count, replace=False).tolist())
-        made.append(Made(f"{share:.0%} removed", look_up({t: v for t, v in table.items() if t not in gone}), 1 - share))
-        mean = float(np.mean(list(table.values())))
-        more = dict.fromkeys(random.choice(wrong, size=count, replace=False).tolist(), mean)
-        made.append(Made(f"{share:.0%} widened", look_up(table | more), 1 - share))
-    return made
+    def inverted(self) -> float:
+        """Of the pairs whose truths differ, the share in which the less true one scores as high or higher."""
+        known = [(s, q) for s, q in zip(self.scores, self.truth, strict=True) if s is not None]
+        pairs = [(a, b) for a, p in known for b, q in known if p <= q - APART]
+        return float(np.mean([a >= b for a, b in pairs])) if pairs else 0.0
 
-
-def look_up(table: dict[str, float]) -> Program:
-    return Program(source=f"def predict(tokens):\n    return [{table!r}.get(t, 0.0) for t in tokens]\n")
-
-
-def table_of(latent: PlantedLatent, vocabulary: list[str]) -> dict[str, float]:
-    values = {token: latent.activations([token])[0] for token in vocabulary}
-    return {token: value for token, value in values.items() if value}
+    def passing(self) -> dict[str, bool]:
+        """By kind of error, whether it scores as high as the right explanation; refused ones do not."""
+        right = self.scores[self.errors.index(EXACT)]
+        return {
+            error: right is not None and score is not None and score >= right
+            for error, score, truth in zip(self.errors, self.scores, self.truth, strict=True)
+            if truth <= self.truth[self.errors.index(EXACT)] - APART
+        }
 
 
 def main() -> None:
     options = parser(__doc__).parse_args()
-    count = QUICK if options.quick else FEATURES
-    organism = PlantedFeatures().make("token_set", seed=options.seed, count=count, noise=0.0)
+    each, fresh = (QUICK, QUICK_FRESH) if options.quick else (EACH, FRESH)
+    host = Host.open("pystdlib", "pystdlib-sae", "stdlib")
+    organism = plant_in(host, Order(KINDS * each, options.seed, nulls=0, noise=0.0))
     subject, dictionary, corpus = organism.subject(), organism.dictionary(), open_corpus("stdlib")
+    truth = organism.truth()
+    texts = [truth.tokens(text) for text in organism.sample(fresh, seed=options.seed, fresh=True)]
     settings = IndexSettings(tokens=100_000 if options.quick else 300_000)
     random = np.random.default_rng(options.seed)
-    vocabulary = list(dict.fromkeys(subject.strings))
-    latents = organism.truth().latents
-    tables = [table_of(latent, vocabulary) for latent in latents]
-    found: dict[str, list[tuple[list[float], list[float]]]] = {name: [] for name in METRICS}
-    with TemporaryDirectory() as folder:
+    found: dict[str, list[Ranked]] = defaultdict(list)
+    with TemporaryDirectory() as folder, asyncio.Runner() as runner:
         key = index_key(subject, dictionary, corpus, settings)
         index = build_index(subject, dictionary, corpus, Path(folder) / "index", key=key, settings=settings)
         exams = Exams(Laboratory(subject, dictionary, index, options.seed))
-        for number, latent in enumerate(latents):
-            exam, controls = exams.open(latent.index)
-            controls = beside(controls, None, None)
-            other = tables[(number + 1) % len(tables)]
-            made = explanations(tables[number], other, vocabulary, random)
-            results = [[g.result for g in grade(explained(m.program), exam, controls, metrics=METRICS)] for m in made]
-            for column, name in enumerate(METRICS):
-                pairs = [(r[column], m.quality) for r, m in zip(results, made, strict=True)]
-                scored = [(s.value, quality) for s, quality in pairs if isinstance(s, Score)]
-                found[name].append(([v for v, _ in scored], [q for _, q in scored]))
-    rows = [Row("features", len(latents), "count")]
-    for name, columns in found.items():
-        target = ">= 0.9" if name in ("simulation", "substitution") else None
-        rho = [spearman(values, qualities) for values, qualities in columns]
-        rows.append(Row(f"{name}: Spearman's rho", float(np.nanmean(rho)), "rho", target=target))
-        rows.append(Row(f"{name}: worse above better", float(np.mean([inverted(*c) for c in columns])), "share"))
-    publish("Scores against true quality", rows, options.json)
+        asked = Judge(ScriptedLLM(answer), runner)
+        judges = Judges(judge=asked, simulator=asked, embedder=host.subject, reader=host.subject)
+        for number, latent in enumerate(truth.latents):
+            other = truth.latents[(number + len(KINDS)) % len(truth.latents)]
+            about = (latent, other, subject.strings, texts, random)
+            quick = [name for name in JUDGED if name not in SLOW or (number < FEW and not options.quick)]
+            for made, metrics in (
+                (about_inputs(*about), (*FREE, *quick)),
+                (about_outputs(*about), CLAIMS),
+            ):
+                for name, ranked in scored(exams, latent.index, made, metrics, judges).items():
+                    found[name].append(ranked)
+            print(f"{number + 1} of {len(truth.latents)}", flush=True)
+    publish("Scores against true quality", table(found, len(truth.latents)), options.json)
 
 
-def explained(program: Program) -> Explanation:
-    return Explanation(
-        summary="made", fires_on="", promotes="", predictor=program, verdict=Verdict.EXPLAINED, confidence=1.0
-    )
+def scored(
+    exams: Exams, feature: int, made: Sequence[Made], metrics: Sequence[str], judges: Judges
+) -> dict[str, Ranked]:
+    """Every score of every explanation of a feature."""
+    exam, controls = exams.open(feature)
+    results = [
+        [g.result for g in grade(m.explanation, exam, replace(controls, shuffled=None), metrics=metrics, judges=judges)]
+        for m in made
+    ]
+    errors, truth = tuple(m.error for m in made), tuple(m.quality for m in made)
+    columns = zip(metrics, zip(*results, strict=True), strict=True)
+    return {
+        name: Ranked(errors, truth, tuple(r.value if isinstance(r, Score) else None for r in column))
+        for name, column in columns
+    }
 
 
-def spearman(values: list[float], qualities: list[float]) -> float:
-    return float(np.corrcoef(ranks(np.array(values)), ranks(np.array(qualities)))[0, 1])
-
-
-def inverted(values: list[float], qualities: list[float]) -> float:
-    """The share of pairs of unlike quality in which the worse one has the higher score."""
-    pairs = [(i, j) for i in range(len(values)) for j in range(len(values)) if qualities[i] < qualities[j]]
-    return float(np.mean([values[i] > values[j] for i, j in pairs])) if pairs else 0.0
+def table(found: dict[str, list[Ranked]], features: int) -> list[Row]:
+    """Best scores first; the kinds of error that pass as right below each."""
+    rows = [Row("features", features, "count")]
+    for name, ranked in sorted(found.items(), key=lambda item: -np.mean([r.rho() for r in item[1]])):
+        rho = float(np.mean([r.rho() for r in ranked]))
+        rows.append(Row(f"{name}: Spearman's rho", rho, "rho", target=">= 0.9" if name in AIMED else None))
+        rows.append(Row(f"{name}: less true scores as high", float(np.mean([r.inverted() for r in ranked])), "share"))
+        rows.append(Row(f"{name}: refused", float(np.mean([r.scores.count(None) for r in ranked])), "each feature"))
+        passing: dict[str, list[bool]] = defaultdict(list)
+        for one in ranked:
+            for error, passes in one.passing().items():
+                passing[error].append(passes)
+        shares = {error: float(np.mean(some)) for error, some in passing.items()}
+        rows += [Row(f"{name}: {error} passes as right", share, "share") for error, share in shares.items() if share]
+    return rows
 
 
 if __name__ == "__main__":

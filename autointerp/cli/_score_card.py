@@ -24,6 +24,8 @@ def show_cards(cards: ReportCards, *, quiet: bool) -> None:
             console.print(f"feature {card.feature.index}: {card.established}", markup=False, highlight=False)
         else:
             _card(card, console)
+    if not quiet and all(result.kind == "unscored" for card in cards.cards for result in card.scores):
+        _hint(cards, console)
     if quiet or not cards.means:
         return
     console.print(f"\n[bold]Means over {len(cards.cards)} features[/bold]")
@@ -50,6 +52,17 @@ def _card(card: ReportCard, console: Console) -> None:
         for result in results:
             _row(table, result)
         console.print(table)
+
+
+def _hint(cards: ReportCards, console: Console) -> None:
+    """What to do where nothing could be scored because the explanations are words alone."""
+    if any(card.explanation.predictor or card.explanation.effects for card in cards.cards):
+        return
+    words = (
+        "These explanations are words alone, which somebody has to read: name a language model with --llm to judge them,"
+        " or folders of models with --embedder and --reader, which need no network."
+    )
+    console.print(f"\n{words}", markup=False, highlight=False)
 
 
 def _meanings(results: Sequence[ScoreResult], console: Console) -> None:

@@ -33,6 +33,8 @@ def established(results: Sequence[ScoreResult]) -> str:
     Something counts as shown where the whole interval lies above every null, or above zero where there is none.
     """
     scores = {result.name: result for result in results if isinstance(result, Score)}
+    if not scores:
+        return "nothing, as no score has a value"
     parts = [_where(scores), _stands_in(scores), _output(scores)]
     return "; ".join(part for part in parts if part)
 

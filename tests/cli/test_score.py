@@ -76,6 +76,7 @@ def test_an_export(
     ("content", "message"),
     [
         ('{"format": 7, "explanation": {}}', "no record that this version reads"),
+        ('{"format": 0, "explanation": {}}', "make it again with autointerp explain"),
         ('{"some": "thing"}', "looks like 0 formats"),
     ],
 )
@@ -98,3 +99,15 @@ def test_an_unknown_metric_lists_the_valid_ones(
     code, _, errors = run(capsys, str(path), *where, "--metrics=simulatoin")
     assert code == 1
     assert "there is no metric 'simulatoin': there are clarity, detection" in errors
+
+
+def test_words_without_a_reader_say_what_to_do(
+    tmp_path: Path, where: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("feature,label\n5,names after def\n")
+    code, shown, _ = run(capsys, str(path), *where)
+    assert code == 0
+    assert "Established: nothing, as no score has a value" in shown
+    assert "--llm" in shown.replace("\n", " ")
+    assert "--embedder and --reader" in shown.replace("\n", " ")

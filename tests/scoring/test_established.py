@@ -31,7 +31,7 @@ SIMULATED = score("simulation", 0.8, 0.7, shuffled_explanation=0.1, token_table=
             [score("detection", 0.5, 0.4, chance=0.5), score("output_choice", 0.9, 0.6, chance=1 / 3)],
             "not shown to predict where it fires (detection 0.50); causal for its output claims (output_choice 0.90)",
         ),
-        ([Unscored(name="simulation", reason="no program")], "untested where it fires; output claims untested"),
+        ([Unscored(name="simulation", reason="no program")], "nothing, as no score has a value"),
     ],
 )
 def test_lines(results: list[Score | Unscored], line: str) -> None:
