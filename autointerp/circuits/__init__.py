@@ -23,6 +23,7 @@ from autointerp.circuits._faithful import Curve, curve_of, curve_scores, faithfu
 from autointerp.circuits._graph import Circuit, Graph, Source, Target, top_edges
 from autointerp.circuits._mechanisms import MECHANISMS, Role, answer_attention, roles
 from autointerp.circuits._metrics import METRICS, Metric, metric_named
+from autointerp.circuits._mib import load_mib_graph, mib_graph, read_mib_graph
 from autointerp.circuits._pairs import Pair, check_pairs, read_pairs, text_pair
 from autointerp.circuits._patching import edge_patching, node_patching, rechecked
 from autointerp.circuits._programs import PROGRAMS
@@ -71,14 +72,17 @@ __all__ = [
     "generator_named",
     "iia",
     "integrated_edge_attribution",
+    "load_mib_graph",
     "metric_named",
     "metric_of_circuits",
+    "mib_graph",
     "minimality",
     "next_token_change",
     "node_attribution",
     "node_patching",
     "random_circuits",
     "random_scores",
+    "read_mib_graph",
     "read_pairs",
     "read_task",
     "rechecked",

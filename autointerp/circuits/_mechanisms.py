@@ -173,16 +173,17 @@ def signatures(parts: Parts, mechanism: Mechanism, *, seed: int = 0) -> list[Ten
 
 def diagnostic_prompts(subject: Subject, *, brackets: bool, seed: int) -> Tensor:
     """Random tokens said twice; with brackets, words in brackets of several depths. [prompts, tokens], BOS first."""
-    source, words = random.Random(f"diagnostic {seed}"), pieces(subject)
+    source, words = random.Random(f"diagnostic {seed}"), pieces(subject, 2)
+    size = min(_HALF, len(words), (subject.context - 1) // 2)
     rows = []
     marks = {text: number for number, text in enumerate(subject.strings) if text in set(_OPEN + _CLOSED)}
     for _ in range(_PROMPTS):
         if not brackets or not {"(", ")"} <= marks.keys():
-            half = source.sample(words, min(_HALF, len(words)))
+            half = source.sample(words, size)
             rows.append([subject.bos, *half, *half])
             continue
         row, depth = [subject.bos], 0
-        while len(row) < 2 * _HALF + 1:
+        while len(row) < 2 * size + 1:
             kind = source.random()
             if kind < 0.2 or depth == 0:
                 row.append(marks["("])

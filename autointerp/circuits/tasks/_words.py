@@ -86,14 +86,16 @@ _FEW = 4
 
 
 @lru_cache(maxsize=8)
-def pieces(subject: Subject) -> list[int]:
-    """Ids of tokens that are a word or the beginning of one, so that none joins with its neighbours in a surprising way."""
+def pieces(subject: Subject, least: int = 2 * _FEW) -> list[int]:
+    """Ids of tokens that are a word or the beginning of one, so that none joins with its neighbours in a surprising way.
+
+    In a vocabulary of letters or numbers these are all but the special ones. Raises InputError for fewer than `least`.
+    """
     found = [i for i, text in enumerate(subject.strings) if text.strip().isalpha() and text.isascii() and len(text) > 1]
     if len(found) < 2 * _FEW:
-        # A vocabulary of letters or numbers.
-        special = {subject.bos, subject.padding}
+        special = {subject.bos, subject.padding, *getattr(subject.tokenizer, "all_special_ids", ())}
         found = [i for i, text in enumerate(subject.strings) if text.strip() and text.isascii() and i not in special]
-    if len(found) < 2 * _FEW:
+    if len(found) < least:
         raise InputError(f"{subject.name} has {len(found)} tokens that are words: give pairs of your own in a file")
     return found
 
