@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from autointerp._version import __version__
-from autointerp.cli import _doctor, _eval, _explain, _index, _label, _llm, _score
+from autointerp.cli import _doctor, _eval, _explain, _index, _label, _llm, _mcp, _score
 
 app = typer.Typer(
     name="autointerp",
@@ -23,6 +23,7 @@ app.add_typer(_index.app, name="index")
 app.add_typer(_eval.app, name="eval")
 app.command("doctor")(_doctor.doctor)
 app.add_typer(_llm.app, name="llm")
+app.command("mcp")(_mcp.mcp)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,96 @@
+"""`autointerp mcp`: the tools and explanations for agents that speak the Model Context Protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autointerp.cli._llm import CacheOption, PricesOption, ScientistOption, default_cache
+from autointerp.errors import InputError
+
+_TOKEN = "AUTOINTERP_MCP_TOKEN"
+
+
+def mcp(
+    model: Annotated[
+        str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")
+    ] = "pystdlib",
+    dictionary: Annotated[
+        str, typer.Option(help="file:FOLDER, FORMAT:PLACE, neurons:mlp.3 and the like, or the bundled one.")
+    ] = "pystdlib-sae",
+    corpus: Annotated[
+        str, typer.Option(help="stdlib, a file of texts (.jsonl, .parquet, .txt), a folder, or a hub dataset.")
+    ] = "stdlib",
+    tokens: Annotated[int, typer.Option(min=10_000, help="Tokens of the corpus to index.")] = 300_000,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for pages and runs; nothing is kept on disk without it.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps: where the model runs.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16: what it computes in.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    llm: ScientistOption = None,
+    critic: Annotated[str | None, typer.Option(help="Model that plays the critic, if another.")] = None,
+    budget: Annotated[
+        str,
+        typer.Option(
+            envvar="AUTOINTERP_BUDGET", help="Hard limits of each run: 2usd, 500ktokens, 200calls, 300passes, 10min."
+        ),
+    ] = "",
+    llm_cache: CacheOption = None,
+    prices: PricesOption = None,
+    run_code: Annotated[
+        bool, typer.Option("--run-code", help="Also offer a tool that runs the host's Python in the sandbox.")
+    ] = False,
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve HTTP on 127.0.0.1 instead of standard input and output.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of --http; 0 for any that is free.")] = 8765,
+) -> None:
+    """Serve the tools and explanations to an agent over the Model Context Protocol.
+
+    On standard input and output, as Claude Code, Cursor and others start it. With --http a host has to send the token in the
+    environment variable AUTOINTERP_MCP_TOKEN; one is made and printed where it is not set. Needs the extra `mcp`.
+    """
+    if find_spec("mcp") is None:
+        raise InputError("the server needs the package mcp: pip install 'autointerp-agents[mcp]'")
+    from autointerp.agents import Limits
+    from autointerp.mcp import Settings, serve_http, serve_stdio
+    from autointerp.report import ensure_writable
+
+    Limits.parse(budget)
+    if out is not None:
+        ensure_writable(out / "page.html")
+    settings = Settings(
+        model=model,
+        dictionary=dictionary,
+        corpus=corpus,
+        tokens=tokens,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        llm=llm,
+        critic=critic,
+        budget=budget,
+        llm_cache=(llm_cache or default_cache()) if llm else None,
+        prices=prices,
+        out=out,
+        run_code=run_code,
+    )
+    if not http:
+        asyncio.run(serve_stdio(settings))
+        return
+    token = os.environ.get(_TOKEN) or secrets.token_urlsafe(32)
+    made = _TOKEN not in os.environ or not os.environ[_TOKEN]
+
+    def announce(address: str) -> None:
+        typer.echo(f"serving on {address}", err=True)
+        if made:
+            typer.echo(f"token: {token} (set {_TOKEN} to choose your own)", err=True)
+
+    asyncio.run(serve_http(settings, port, token, announce))
