@@ -22,6 +22,7 @@ def test_organisms_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "eval", "organisms")
     assert code == 0
     assert "compiled/induction" in out
+    assert {"adversarial/backup", "backdoor/pair", "planted/twins"} <= {line.split()[0] for line in out.splitlines()}
     assert "knobs of compiled: level=0" in out
     code, out, _ = call(capsys, "eval", "organisms", "--json")
     listed = json.loads(out)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "organisms.md"
+MISLEADING = PAGE.with_name("misleading.md")
 
 
 def test_the_code_of_the_page_gives_what_it_says() -> None:
@@ -23,6 +24,17 @@ def test_the_code_of_the_page_gives_what_it_says() -> None:
 def test_its_commands_are_those_there_are() -> None:
     from autointerp.eval import list_organisms
 
-    commands = re.findall(r"^autointerp eval make (\S+)", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert commands
-    assert set(commands) <= set(list_organisms())
+    for page in (PAGE, MISLEADING):
+        commands = re.findall(r"^autointerp eval make (\S+)", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert commands
+        assert set(commands) <= set(list_organisms())
+
+
+def test_the_page_on_what_misleads_gives_what_it_says_and_names_all_there_are() -> None:
+    from autointerp.eval import list_organisms
+
+    assert doctest.testfile(str(MISLEADING), module_relative=False).failed == 0
+    named = set(re.findall(r"`([a-z-]+)`", MISLEADING.read_text(encoding="utf-8")))
+    for full_name in list_organisms():
+        kind, _, name = full_name.partition("/")
+        assert kind not in ("adversarial", "backdoor") or name in named, full_name

@@ -16,8 +16,10 @@ from autointerp.eval.organisms.rasp import (
     Encoding,
     Given,
     Lookup,
+    Standby,
     Value,
     Variable,
+    Vote,
 )
 from autointerp.records import Site, SiteKind
 
@@ -131,6 +133,10 @@ def role_of(variable: Variable) -> str:
             return {"tokens": "token embedding", "indices": "position embedding"}.get(variable.origin, "constant")
         case Lookup():
             return "table"
+        case Vote():
+            return "vote"
+        case Standby():
+            return "backup"
         case Attend(source=None):
             return "counting head"
         case Attend(encoding=Encoding.NUMERICAL):
@@ -162,6 +168,10 @@ def _read_variable(record: dict[str, Any]) -> Variable:
             return Given(**fields)
         case "lookup":
             return Lookup(**fields | {"sources": tuple(fields["sources"]), "table": _rows(fields["table"])})
+        case "vote":
+            return Vote(**fields | {"sources": tuple(fields["sources"])})
+        case "standby":
+            return Standby(**fields)
         case _:
             clauses = tuple(Clause(c["queries"], c["keys"], _rows(c["table"])) for c in fields["clauses"])
             return Attend(**fields | {"clauses": clauses})

@@ -66,7 +66,7 @@ class CircuitOrganism:
         """
         random = np.random.default_rng([seed, int(fresh)])
         model, texts = self.circuit.model, []
-        words = list(map(str, model.vocabulary))
+        words = self.words()
         for _ in range(_ATTEMPTS * count):
             # The larger of two draws: there are far more long inputs than short ones.
             length = int(random.integers(1, model.length + 1, size=2).max())
@@ -76,6 +76,10 @@ class CircuitOrganism:
             if len(texts) == count:
                 return texts
         raise OrganismError(f"{len(words)} tokens in up to {model.length} places are too few inputs to sample from")
+
+    def words(self) -> list[str]:
+        """The tokens that samples are made of."""
+        return list(map(str, self.circuit.model.vocabulary))
 
     def save(self, folder: Path) -> Saved:
         """See `Organism.save`."""

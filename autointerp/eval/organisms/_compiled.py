@@ -95,7 +95,7 @@ class CompiledCircuits:
         program = _program(name, seed, settings)
         random = np.random.default_rng([seed, settings.level])
         sharpness = _BLUNT if settings.level == 1 else _SHARP
-        compiled = renamed(compile_program(program, sharpness=sharpness), _letters(program, random))
+        compiled = renamed(compile_program(program, sharpness=sharpness), letters(program, random))
         label = opaque_name("compiled", name, seed, settings)
         if settings.level == 0:
             return _organism(label, program, shuffled(compiled, random), {"level": 0, "seed": seed})
@@ -132,7 +132,7 @@ def _program(name: str, seed: int, settings: Settings) -> Program:
     return LIBRARY[name].build(settings.length)
 
 
-def _letters(program: Program, random: np.random.Generator) -> dict[Value, Value]:
+def letters(program: Program, random: np.random.Generator) -> dict[Value, Value]:
     """Other letters for those of the vocabulary, so that two seeds do not read alike."""
     own = [value for value in program.vocabulary if value in set(string.ascii_lowercase)]
     others = random.choice(list(string.ascii_lowercase), size=len(own), replace=False)

@@ -29,7 +29,9 @@ from autointerp.eval.organisms.rasp import (
     Given,
     Ints,
     Lookup,
+    Standby,
     Variable,
+    Vote,
 )
 from autointerp.models import Edit, Operation, Subject
 from autointerp.records import Site
@@ -183,6 +185,31 @@ class Grader:
             hits += int(((found == wanted) | (base[rows] == NOTHING)).all(axis=1).sum())
         return hits / len(base)
 
+    def right_without(self, model: CausalModel, silent: Sequence[Component], inputs: Ints) -> float:
+        """The share of inputs whose answers stay right while these components write nothing anywhere (zero ablation)."""
+        width = {c.site: self.subject.run(self.ids(model, inputs[:1]), capture={c.site}).sites[c.site] for c in silent}
+        edits = []
+        for site, seen in width.items():
+            keep = torch.ones(seen.shape[-1], dtype=seen.dtype)
+            keep[[i for c in silent if c.site == site for i in c.coordinates]] = 0
+            edits.append(Edit(site, Operation.SCALE, keep))
+        hits = 0
+        for start in range(0, len(inputs), _ROWS):
+            some = inputs[start : start + _ROWS]
+            wanted = self.wanted(model, model.solve(some)[model.output])
+            hits += int(((self.answers(self.ids(model, some), edits) == wanted) | (some == NOTHING)).all(axis=1).sum())
+        return hits / len(inputs)
+
+    def resampled(self, components: Sequence[Component], source: Tensor) -> list[Edit]:
+        """Edits that put these components everywhere into the state that they have on `source`, token ids [rows, tokens]."""
+        seen = self.subject.run(source, capture={c.site for c in components}).sites
+        everywhere = np.ones((len(source), source.shape[1] - 1), dtype=np.bool_)
+        return [
+            edit
+            for site, values in seen.items()
+            for edit in _put([(c, everywhere) for c in components if c.site == site], values, site)
+        ]
+
     def _read(self, model: CausalModel, inputs: Ints, sites: Sequence[Site]) -> dict[Site, Tensor]:
         return self.subject.run(self.ids(model, inputs), capture=set(sites)).sites
 
@@ -229,7 +256,7 @@ def scrambled(model: CausalModel, random: np.random.Generator) -> CausalModel:
 
     def scramble(variable: Variable) -> Variable:
         match variable:
-            case Given():
+            case Given() | Vote() | Standby():
                 return variable
             case Lookup():
                 return replace(variable, table=_permuted(variable.table, random))

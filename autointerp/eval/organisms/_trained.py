@@ -8,19 +8,16 @@ to be readable from it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from autointerp.activations import cache_folder
-from autointerp.errors import OrganismError, OutputError
+from autointerp.errors import OrganismError
 from autointerp.eval.organisms._circuit import CircuitTruth, role_of
 from autointerp.eval.organisms._circuit_organism import CircuitOrganism, circuit_card
+from autointerp.eval.organisms._keeping import cached, keep
 from autointerp.eval.organisms._protocol import Component, Knob, Measured, Node
 from autointerp.eval.organisms._saving import opaque_name
 from autointerp.eval.organisms.rasp import SPECIAL, Compiled, Given, Ints, Program, shuffled
@@ -52,10 +49,10 @@ def trained(
         pace = schedule or Schedule.for_depth(plan.config.num_hidden_layers)
         key = opaque_name(_VERSION, torch.__version__, plan.model, strings, seed, attempt, pace)
         place = cache_folder() / "organisms" / f"{key}.safetensors"
-        module = _cached(place, plan)
+        module = cached(place, plan.config)
         if module is None:
             module = train(plan, _lessons(plan, strings, random), seed + attempt, pace)
-            _keep(place, module)
+            keep(place, module)
         figures: dict[str, Knob] = {"level": 2, "seed": seed}
         truth = _truth(plan, module, strings)
         organism = CircuitOrganism(name, circuit_card(program, truth, figures), truth, module, strings, False)
@@ -97,27 +94,3 @@ def _truth(plan: Plan, module: SmallTransformerForCausalLM, strings: tuple[str, 
         for v in plan.model.variables
     )
     return CircuitTruth(plan.model, nodes, plan.unused)
-
-
-def _cached(place: Path, plan: Plan) -> SmallTransformerForCausalLM | None:
-    """A network that was trained before; None where there is none, or not a whole one."""
-    if not place.is_file():
-        return None
-    module = SmallTransformerForCausalLM(plan.config)
-    try:
-        module.load_state_dict(load_file(place))
-    except (OSError, RuntimeError, SafetensorError):
-        return None
-    return module.eval().requires_grad_(False)  # type: ignore[no-any-return]
-
-
-def _keep(place: Path, module: SmallTransformerForCausalLM) -> None:
-    # Under a name of its own until it is whole: another process may look for it.
-    unfinished = place.with_suffix(f".{os.getpid()}")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        save_file({key: value.contiguous() for key, value in sorted(module.state_dict().items())}, unfinished)
-        unfinished.replace(place)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"the network cannot be kept in {place.parent}: {reason}; set AUTOINTERP_CACHE") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autointerp.eval.organisms.rasp._causal import (
     NOTHING,
+    SILENT,
     Attend,
     Bools,
     CausalModel,
@@ -12,10 +13,21 @@ from autointerp.eval.organisms.rasp._causal import (
     Given,
     Ints,
     Lookup,
+    Standby,
     Variable,
+    Vote,
 )
-from autointerp.eval.organisms.rasp._compile import BOS, PAD, SPECIAL, UNKNOWN, Compiled, Part, compile_program
-from autointerp.eval.organisms.rasp._disguise import Disguise, disguised, renamed, shuffled
+from autointerp.eval.organisms.rasp._compile import (
+    BOS,
+    PAD,
+    SPECIAL,
+    UNKNOWN,
+    Compiled,
+    Part,
+    compile_model,
+    compile_program,
+)
+from autointerp.eval.organisms.rasp._disguise import Disguise, disguised, renamed, rotated, shuffled
 from autointerp.eval.organisms.rasp._interpreter import interpret, trace
 from autointerp.eval.organisms.rasp._language import (
     Aggregate,
@@ -45,6 +57,7 @@ __all__ = [
     "BOS_DIRECTION",
     "NOTHING",
     "PAD",
+    "SILENT",
     "SPECIAL",
     "UNKNOWN",
     "Aggregate",
@@ -76,11 +89,14 @@ __all__ = [
     "Selector",
     "SelectorWidth",
     "SequenceMap",
+    "Standby",
     "Tokens",
     "Value",
     "Variable",
+    "Vote",
     "Weights",
     "always",
+    "compile_model",
     "compile_program",
     "disguised",
     "expressions",
@@ -88,6 +104,7 @@ __all__ = [
     "lay_out",
     "lower",
     "renamed",
+    "rotated",
     "shuffled",
     "trace",
 ]

@@ -24,6 +24,8 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 #: The index of a value that is not there: beyond the end of an input, or undefined.
 NOTHING = -1
+#: In a `Forced`: the component writes nothing at all, as under zero ablation. A `Standby` and a `Vote` can tell.
+SILENT = -2
 _FALSE, _UNKNOWN, _TRUE = 0, 1, 2
 
 
@@ -98,12 +100,52 @@ class Attend:
         return tuple(dict.fromkeys(roles))
 
 
-Variable = Given | Lookup | Attend
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """The value that at least `needed` of the sources hold, which all take the same values; undefined where none has."""
+
+    name: str
+    values: tuple[Value, ...]
+    sources: tuple[str, ...]
+    needed: int
+
+    @property
+    def encoding(self) -> Encoding:
+        """Always categorical."""
+        return Encoding.CATEGORICAL
+
+    @property
+    def parents(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of parent and the role that it plays here."""
+        return tuple((source, "input") for source in self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """What `reserve` holds where `main` writes nothing; nothing where `main` writes a value, whichever it is."""
+
+    name: str
+    values: tuple[Value, ...]
+    main: str
+    reserve: str
+
+    @property
+    def encoding(self) -> Encoding:
+        """Always categorical."""
+        return Encoding.CATEGORICAL
+
+    @property
+    def parents(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of parent and the role that it plays here."""
+        return ((self.main, "gate"), (self.reserve, "input"))
+
+
+Variable = Given | Lookup | Attend | Vote | Standby
 
 
 @dataclass(frozen=True, slots=True)
 class Forced:
-    """A variable set by force: where (bool [inputs, tokens]) and to which values (indices, int [inputs, tokens])."""
+    """A variable set by force: where (bool [inputs, tokens]) and to which values (indices or SILENT, int [inputs, tokens])."""
 
     where: Bools
     values: Ints
@@ -164,12 +206,21 @@ class CausalModel:
         """
         there = tokens != NOTHING
         solved: dict[str, Ints] = {}
+        silent: dict[str, Bools] = {}
         for variable in self.variables:
-            found = np.where(there, self._solve(variable, tokens, there, solved), NOTHING)
+            match variable:
+                case Vote():
+                    found = _voted(variable, solved, silent)
+                case Standby():
+                    found = _stood_by(variable, solved, silent)
+                case _:
+                    found = self._solve(variable, tokens, there, solved)
+            found = np.where(there, found, NOTHING)
             if forced and variable.name in forced:
                 by_force = forced[variable.name]
                 found = np.where(there & by_force.where, by_force.values, found)
-            solved[variable.name] = found
+            silent[variable.name] = found == SILENT
+            solved[variable.name] = np.where(found == SILENT, NOTHING, found)
         return solved
 
     def values(self, tokens: Sequence[Value]) -> dict[str, tuple[Value | None, ...]]:
@@ -180,7 +231,7 @@ class CausalModel:
             for name, found in solved.items()
         }
 
-    def _solve(self, variable: Variable, tokens: Ints, there: Bools, solved: Mapping[str, Ints]) -> Ints:
+    def _solve(self, variable: Given | Lookup | Attend, tokens: Ints, there: Bools, solved: Mapping[str, Ints]) -> Ints:
         match variable:
             case Given(origin="tokens"):
                 return tokens
@@ -244,3 +295,21 @@ class CausalModel:
 
         variables = tuple(replace(variable, values=rename(variable.values)) for variable in self.variables)
         return replace(self, variables=variables, vocabulary=rename(self.vocabulary))
+
+
+def _voted(variable: Vote, solved: Mapping[str, Ints], silent: Mapping[str, Bools]) -> Ints:
+    held = np.stack([solved[source] for source in variable.sources])
+    quiet = np.stack([silent[source] for source in variable.sources])
+    votes = np.stack([(held == value).sum(axis=0) for value in range(len(variable.values))])
+    chosen = votes >= variable.needed
+    # What an undefined source holds, nobody can say.
+    decided = (chosen.sum(axis=0) == 1) & ~((held == NOTHING) & ~quiet).any(axis=0)
+    found: Ints = np.where(decided, chosen.argmax(axis=0), NOTHING)
+    return found
+
+
+def _stood_by(variable: Standby, solved: Mapping[str, Ints], silent: Mapping[str, Bools]) -> Ints:
+    main, idle = solved[variable.main], silent[variable.main]
+    reserve = np.where(silent[variable.reserve], SILENT, solved[variable.reserve])
+    found: Ints = np.where(idle, reserve, np.where(main == NOTHING, NOTHING, SILENT))
+    return found

@@ -12,7 +12,7 @@ from autointerp.eval.organisms.rasp._causal import Attend, CausalModel, Given
 from autointerp.eval.organisms.rasp._language import Program
 from autointerp.eval.organisms.rasp._layout import BOS_DIRECTION, Layout, Limits, lay_out
 from autointerp.eval.organisms.rasp._lowering import lower
-from autointerp.eval.organisms.rasp._tables import compile_lookup
+from autointerp.eval.organisms.rasp._votes import compile_units
 from autointerp.eval.organisms.rasp._weights import Floats, Head, Neurons, Weights
 
 #: The ids before those of a program's own tokens.
@@ -59,14 +59,22 @@ def compile_program(program: Program, limits: Limits | None = None, *, sharpness
     Lindner et al. 2023, with BOS kept constant instead of clean).
     """
     lowered = lower(program)
-    reasons = list(lowered.reasons)
-    strings = _strings(lowered.model)
+    return _compiled(program.name, lowered.model, list(lowered.reasons), limits, sharpness)
+
+
+def compile_model(name: str, model: CausalModel, limits: Limits | None = None, *, sharpness: float = 30.0) -> Compiled:
+    """Compile a causal model that no program stands for. Raises OrganismError as `compile_program` does."""
+    return _compiled(name, model, [], limits, sharpness)
+
+
+def _compiled(name: str, model: CausalModel, reasons: list[str], limits: Limits | None, sharpness: float) -> Compiled:
+    strings = _strings(model)
     if doubles := sorted({s for s in strings if strings.count(s) > 1}):
         reasons.append(f"different values read alike as tokens: {', '.join(doubles)}")
-    layout = lay_out(lowered.model)
+    layout = lay_out(model)
     reasons += _too_large(layout, limits or Limits())
     if reasons:
-        raise OrganismError(f"{program.name} cannot be compiled: {'; '.join(reasons)}")
+        raise OrganismError(f"{name} cannot be compiled: {'; '.join(reasons)}")
     return assemble(layout, strings, sharpness)
 
 
@@ -85,7 +93,7 @@ def assemble(layout: Layout, strings: tuple[str, ...], sharpness: float) -> Comp
         units: list[Neurons] = []
         for lookup in layout.lookups(layer):
             start = sum(len(part.bias) for part in units)
-            units.append(compile_lookup(layout, lookup))
+            units.append(compile_units(layout, lookup))
             parts[lookup.name] = Part(layer, "mlp", tuple(range(start, start + len(units[-1].bias))))
         neurons.append(Neurons.joined(units) if units else Neurons.zeros(0, layout.width))
     weights = _even(Weights(*_embeddings(layout, strings), heads, neurons, _unembedding(layout, strings)))
@@ -108,7 +116,7 @@ def _too_large(layout: Layout, limits: Limits) -> list[str]:
         ("dimensions in a head", max(widths, default=0), limits.head_width),
         (
             "neurons in a layer",
-            max(sum(len(compile_lookup(layout, v).bias) for v in layout.lookups(i)) for i in range(layout.depth)),
+            max(sum(len(compile_units(layout, v).bias) for v in layout.lookups(i)) for i in range(layout.depth)),
             limits.neurons,
         ),
     )

@@ -71,6 +71,15 @@ def disguised(compiled: Compiled, disguise: Disguise, random: np.random.Generato
     return _noisy(_reordered(_turned_inside(wide, random), random), disguise.noise, random)
 
 
+def rotated(compiled: Compiled, random: np.random.Generator) -> Compiled:
+    """A disguise that costs nothing: another order of everything, and rotations of the stream and of the insides of heads.
+
+    What is written into the stream is zero where it was, so that zero ablation does what it did.
+    """
+    turn = _rotation(compiled.weights.stream, random)
+    return _turned_inside(_rebased(shuffled(compiled, random), turn, turn.T, np.zeros(len(turn))), random)
+
+
 def _superposition(compiled: Compiled) -> tuple[Floats, Floats, Floats]:
     """Matrices into a narrower stream and back, and a shift, such that x = (x @ into) @ back + shift for what occurs."""
     layout = lay_out(compiled.model)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autointerp.eval.organisms.rasp._causal import Attend, CausalModel, Given, Lookup, Variable
+from autointerp.eval.organisms.rasp._causal import Attend, CausalModel, Given, Lookup, Standby, Variable, Vote
 from autointerp.eval.organisms.rasp._language import Encoding
 from autointerp.eval.organisms.rasp._weights import Floats
 
@@ -45,9 +45,11 @@ class Layout:
         """The variables that heads of a layer compute."""
         return [v for v in self.model.variables if isinstance(v, Attend) and self.layers[v.name] == layer]
 
-    def lookups(self, layer: int) -> list[Lookup]:
+    def lookups(self, layer: int) -> list[Lookup | Vote | Standby]:
         """The variables that the MLP of a layer computes."""
-        return [v for v in self.model.variables if isinstance(v, Lookup) and self.layers[v.name] == layer]
+        return [
+            v for v in self.model.variables if isinstance(v, Lookup | Vote | Standby) and self.layers[v.name] == layer
+        ]
 
     def write(self, variable: Variable) -> Floats:
         """What each value adds to the stream, [values, width]."""
@@ -85,7 +87,7 @@ def lay_out(model: CausalModel) -> Layout:
     width = BOS_DIRECTION + 1
     for variable in model.variables:
         after = max((when[parent] for parent, _ in variable.parents), default=-1) + 1
-        is_mlp = isinstance(variable, Lookup)
+        is_mlp = isinstance(variable, Lookup | Vote | Standby)
         when[variable.name] = -1 if isinstance(variable, Given) else after + (after + is_mlp) % 2
         size = 1 if variable.encoding is Encoding.NUMERICAL else len(variable.values)
         directions[variable.name] = (width, width + size)

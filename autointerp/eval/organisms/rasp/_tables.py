@@ -19,8 +19,8 @@ def compile_lookup(layout: Layout, variable: Lookup) -> Neurons:
     """
     sources = [layout.model[name] for name in variable.sources]
     if any(source.encoding is Encoding.NUMERICAL for source in sources):
-        return _off_at_bos(_steps(layout, variable))
-    return _off_at_bos(_detectors(layout, variable))
+        return off_at_bos(_steps(layout, variable))
+    return off_at_bos(_detectors(layout, variable))
 
 
 def _detectors(layout: Layout, variable: Lookup) -> Neurons:
@@ -115,7 +115,7 @@ def _gathered(layout: Layout, up: list[Floats], bias: list[float], down: list[Fl
     return Neurons(np.array(up), np.array(bias), np.array(down).T)
 
 
-def _off_at_bos(units: Neurons) -> Neurons:
+def off_at_bos(units: Neurons) -> Neurons:
     """The same units, pushed below zero on BOS, where everything that they read is zero."""
     up = units.up.copy()
     up[:, BOS_DIRECTION] += -1.0 - units.bias

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from autointerp.eval.organisms.training._lessons import Lessons
 from autointerp.eval.organisms.training._plan import Plan, draw_plan
-from autointerp.eval.organisms.training._train import Schedule, train
+from autointerp.eval.organisms.training._train import Schedule, alone, train
 
-__all__ = ["Lessons", "Plan", "Schedule", "draw_plan", "train"]
+__all__ = ["Lessons", "Plan", "Schedule", "alone", "draw_plan", "train"]

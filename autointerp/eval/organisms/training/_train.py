@@ -53,7 +53,7 @@ def train(plan: Plan, lessons: Lessons, seed: int, schedule: Schedule) -> SmallT
 
     One thread and one generator: the same seed gives the same weights on the same machine.
     """
-    with _alone(), torch.random.fork_rng(devices=[]):
+    with alone(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = SmallTransformerForCausalLM(plan.config)
         probes = _probes(plan)
@@ -128,7 +128,7 @@ def _probes(plan: Plan) -> nn.ModuleDict:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """One thread, for sums in one order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
