@@ -93,8 +93,9 @@ def label(
         try:
             _label(laboratory, store, chosen, settings, quiet)
         finally:
-            if pages:
-                _write_pages(store, quiet)
+            table = write_table(store)
+        if pages:
+            _write_pages(store, quiet)
             table = write_table(store)
         if not quiet:
             for line in summarise(store.labels()).lines():
