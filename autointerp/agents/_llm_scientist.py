@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel
 
 from autointerp.agents import _show
-from autointerp.agents._probes import edits_of
+from autointerp.agents._probes import SAYS_FIRES, SAYS_SILENT, edits_of
 from autointerp.agents._protocol import Proposal, View
 from autointerp.agents._shapes import HypothesesShape, HypothesisShape, TextsShape, probes_of, proposals_of
 from autointerp.errors import ContextError, ProgramError
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 _MAX_TOKENS: Final = 6000
 #: Shares of the examples that are shown, tried in turn where the question is too long for the model.
 _SHRINKING = (1.0, 0.5, 0.25, 0.1)
-_ACTIVE, _SILENT, _MEASURED, _MISTAKES, _TEXTS = 24, 6, 40, 12, 24
+_ACTIVE, _SILENT, _CONTRASTS, _MEASURED, _MISTAKES, _TEXTS = 24, 6, 12, 40, 12, 24
 #: Texts that code edits beside those that the model thinks of.
 _EDITED = 6
 _TURNS = {"system": system, "user": user, "assistant": assistant}
@@ -40,7 +40,7 @@ class LLMScientist:
         """As the protocol says. Programs that do not run are given back once, with the error."""
 
         def values(share: float) -> dict[str, Any]:
-            return first_look(view, share) | language()
+            return first_look(view, share) | language() | _commitment(view)
 
         answer, asked = await self._ask("scientist_propose", values, HypothesesShape)
         return proposals_of((await self._mended(answer, asked, view)).hypotheses, view)
@@ -149,6 +149,7 @@ def first_look(view: View, share: float) -> dict[str, Any]:
         "typical": f"{seen.typical:.3g}",
         "table": _show.table(seen),
         "examples": _show.examples(seen, active=_some(_ACTIVE, share), silent=_some(_SILENT, share)),
+        "contrasts": _show.contrasts(seen, _some(_CONTRASTS, share)),
         "effects": [claim.sentence() for claim in seen.claims],
     }
 
@@ -158,9 +159,15 @@ def language() -> dict[str, Any]:
     return {"fields": FIELDS, "dialect": Sandbox.python}
 
 
+def _commitment(view: View) -> dict[str, Any]:
+    """From which activation on a program's word counts."""
+    return {"fires": f"{SAYS_FIRES * view.seen.typical:.3g}", "silent": f"{SAYS_SILENT * view.seen.typical:.3g}"}
+
+
 def _hypotheses(view: View) -> dict[str, Any]:
     leader = view.leader
     return {
+        **_commitment(view),
         "standings": _show.standing_lines(view.standings),
         "leader": "none" if leader is None else leader.hypothesis.id,
         "refuted": _show.refuted_lines(view.refuted),

@@ -20,9 +20,13 @@ _CHANCE = 0.01
 
 
 def judge_texts(
-    prediction: Registered, outcome: Outcome, typical: float, rivals: Sequence[Registered] = ()
+    prediction: Registered, outcome: Outcome, typical: float, rivals: Sequence[Registered] = (), *, chosen_apart: bool
 ) -> Judgement:
-    """Refuted: wrong on more than half of what it said, or beaten by a rival where the two disagreed."""
+    """Refuted: beaten by a rival where the two disagreed; or wrong on more than half of what it said.
+
+    The latter not where the texts were `chosen_apart`, because hypotheses contradict each other there: of two that do, one is
+    wrong on every such text, and may be right about all others.
+    """
     hits = _hits(prediction, outcome, typical)
     said, right = len(hits), sum(hits.values())
     beaten = next((r for r in rivals if _beats(r, prediction, outcome, typical)), None)
@@ -30,7 +34,7 @@ def judge_texts(
         ruling, why = Ruling.UNDECIDED, "too few clear predictions"
     elif beaten is not None:
         ruling, why = Ruling.REFUTES, f"{beaten.hypothesis} was right where it was wrong"
-    elif right / said < REFUTES:
+    elif right / said < REFUTES and not chosen_apart:
         ruling, why = Ruling.REFUTES, "wrong more often than right"
     else:
         ruling = Ruling.SUPPORTS if right / said >= SUPPORTS else Ruling.UNDECIDED

@@ -17,11 +17,14 @@ _BEFORE, _AFTER = 28, 6
 #: From this share of the text's peak on, a token is marked.
 _MARKED = 0.15
 _TABLE = 24
+#: Tokens of which silent occurrences are shown.
+_LEADING = 4
 
 
 def marked(tokens: Sequence[str], activations: Sequence[float]) -> str:
     """One line: the text around its strongest token, line breaks written as \\n, active tokens as «token=activation»."""
-    peak = int(np.argmax(activations)) if len(activations) else 0
+    # Of a text on which the feature is silent everywhere the beginning is shown.
+    peak = int(np.argmax(activations)) if max(activations, default=0.0) > 0 else _BEFORE
     begin, end = max(0, peak - _BEFORE), min(len(tokens), peak + 1 + _AFTER)
     least = max(_MARKED * max(activations, default=0.0), 1e-9)
     parts = [
@@ -67,6 +70,24 @@ def examples(seen: Observation, *, active: int, silent: int) -> list[str]:
         for i in range(seen.active, min(seen.active + silent, len(seen.texts)))
     ]
     return [*shown, *(f"(silent) {line}" for line in quiet)]
+
+
+def contrasts(seen: Observation, count: int) -> list[str]:
+    """Places at which the feature is silent although the token is one of those that carry most of its activation."""
+    sums: dict[str, float] = defaultdict(float)
+    for tokens, row in zip(seen.texts, seen.activations, strict=True):
+        for token, value in zip(tokens, row, strict=True):
+            sums[token] += value
+    leading = sorted((t for t in sums if sums[t] > 0), key=lambda token: -sums[token])[:_LEADING]
+    found: dict[str, list[str]] = {token: [] for token in leading}
+    each = -(-count // max(1, len(leading)))
+    for tokens, row in zip(seen.texts, seen.activations, strict=True):
+        for at, (token, value) in enumerate(zip(tokens, row, strict=True)):
+            if token in found and value == 0 and len(found[token]) < each:
+                text = "".join(map(_escaped, tokens[max(0, at - _BEFORE) : at]))
+                found[token].append(f"…{text}«{_escaped(token)}»")
+                break  # one from each text, so that they differ
+    return [line for lines in found.values() for line in lines][:count]
 
 
 def measured(found: Sequence[Measured]) -> list[str]:

@@ -37,6 +37,9 @@ from autointerp.records import (
 
 T = TypeVar("T")
 
+#: A rival may score less by this on the refine split and still refute.
+_WORSE = 0.01
+
 _NULL = Proposal(
     kind=HypothesisKind.NULL,
     fires_on="no rule: several unrelated things, or nothing that the text tells",
@@ -265,7 +268,13 @@ def _judged(
         return [judge_effect(prediction, outcome) for prediction in said]
     kinds = {h.id: h.kind for h in book.ledger.hypotheses}
     rules = [p for p in said if p.expects]
-    found = [judge_texts(p, outcome, typical, [r for r in rules if r is not p]) for p in rules]
+    scores = {h.id: -1.0 if (score := book.score(h)) is None else score for h in book.ledger.hypotheses}
+    found = []
+    for own in rules:
+        # Experiments are made where hypotheses differ: who does worse on ordinary text refutes nobody there.
+        good = [r for r in rules if r is not own and scores[r.hypothesis] >= scores[own.hypothesis] - _WORSE]
+        apart = experiment.purpose is Purpose.SEPARATE
+        found.append(judge_texts(own, outcome, typical, good, chosen_apart=apart))
     best = max(found, key=lambda j: j.right / j.said if j.said else 0.0, default=None)
     nulls = [p for p in said if kinds[p.hypothesis] is HypothesisKind.NULL]
     return [*found, *(judge_null(p, best) for p in nulls)]
