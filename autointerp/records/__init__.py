@@ -5,6 +5,15 @@ This room knows no model, no tensor and no file format but its own JSON.
 
 from __future__ import annotations
 
+from autointerp.records._circuit import (
+    CausalProgram,
+    CircuitEdge,
+    CircuitNode,
+    CircuitRecord,
+    ComponentRole,
+    CurvePoint,
+    MappedVariable,
+)
 from autointerp.records._explanation import (
     Confidence,
     EffectClaim,
@@ -40,9 +49,15 @@ from autointerp.records._score import Score, ScoreResult, Unscored
 
 __all__ = [
     "FORMAT",
+    "CausalProgram",
+    "CircuitEdge",
+    "CircuitNode",
+    "CircuitRecord",
+    "ComponentRole",
     "Conclusion",
     "Confidence",
     "Cost",
+    "CurvePoint",
     "EffectClaim",
     "EffectExperiment",
     "Evidence",
@@ -57,6 +72,7 @@ __all__ = [
     "Intervention",
     "Judgement",
     "Ledger",
+    "MappedVariable",
     "Neighbour",
     "Outcome",
     "Probe",

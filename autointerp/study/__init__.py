@@ -6,6 +6,7 @@ from autointerp.study._ask import Event, explain_events, explain_sync
 from autointerp.study._ask import explain as explain_feature
 from autointerp.study._bench import matched_feature
 from autointerp.study._card import ReportCard, ReportCards
+from autointerp.study._circuit import CircuitQuestion, study_circuit
 from autointerp.study._embed import investigation_graph
 from autointerp.study._exams import Exams
 from autointerp.study._investigate import Inquiry, investigate_feature
@@ -16,6 +17,7 @@ from autointerp.study._score import Claimed, Stress, Submission, default_metrics
 from autointerp.study._study import explain, grade_report, study_feature
 
 __all__ = [
+    "CircuitQuestion",
     "Claimed",
     "Event",
     "Exams",
@@ -42,5 +44,6 @@ __all__ = [
     "read_labels",
     "read_submission",
     "score_explanations",
+    "study_circuit",
     "study_feature",
 ]

@@ -1,0 +1,91 @@
+"""One circuit: its edges, what its components are, the program that explains it, and how all of these were graded."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from autointerp.records._base import Frozen
+from autointerp.records._run import Cost
+from autointerp.records._score import ScoreResult
+
+
+class CircuitEdge(Frozen):
+    """From what writes to what reads; `score` is the change of the metric when the edge is cut."""
+
+    source: str
+    target: str
+    score: float
+
+
+class CircuitNode(Frozen):
+    """A component; `effect` is the change of the metric when it writes what it writes on the corrupted prompts."""
+
+    name: str
+    layer: int
+    kind: str
+    effect: float
+
+
+class ComponentRole(Frozen):
+    """What a head is, with the evidence: attention by signature, and which share of an even pattern's effect is undone."""
+
+    component: str
+    mechanism: str
+    signature: float
+    usual: float
+    held: float | None
+    effect: float
+    copying: float
+    stands: bool | None
+
+
+class CurvePoint(Frozen):
+    """Faithfulness with a share of all edges, and that of random edges."""
+
+    share: float
+    edges: int
+    faithfulness: float
+    control: float
+
+
+class MappedVariable(Frozen):
+    """A variable of a causal program, and the components that hold it, at the last token alone or everywhere."""
+
+    name: str
+    components: tuple[str, ...]
+    last: bool
+
+
+class CausalProgram(Frozen):
+    """An executable explanation: source, and the map from variables to components."""
+
+    source: str
+    variables: tuple[MappedVariable, ...]
+
+
+class CircuitRecord(Frozen):
+    """Everything one study of a circuit produced, as versioned JSON."""
+
+    format: Literal[1] = 1
+    kind: Literal["circuit"] = "circuit"
+    model: str
+    fingerprint: str
+    task: str
+    asks: str
+    metric: str
+    method: str
+    example: tuple[str, str, str, str]
+    pairs: int = Field(ge=1)
+    held_out: int = Field(ge=1)
+    all_edges: int = Field(ge=1)
+    nodes: tuple[CircuitNode, ...]
+    edges: tuple[CircuitEdge, ...]
+    roles: tuple[ComponentRole, ...]
+    curve: tuple[CurvePoint, ...]
+    causal: CausalProgram | None
+    scores: tuple[ScoreResult, ...]
+    cost: Cost
+    version: str
+    seed: int

@@ -1,0 +1,190 @@
+"""Circuits: how well known edges are found, and what finding and patching cost.
+
+Ground truth are programs compiled into transformers. An edge is true where the program's own tables say that its target
+depends on its source and that the source depends on the text; edges that carry the same in every text cannot be seen by
+exchanging texts. Costs are ratios of times in the same run.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from autointerp.circuits import (
+    TASKS,
+    Circuit,
+    Graph,
+    Pair,
+    Parts,
+    Task,
+    edge_attribution,
+    edge_scores,
+    integrated_edge_attribution,
+    node_patching,
+    rechecked,
+)
+from autointerp.eval.organisms import CircuitOrganism, make_organism
+from autointerp.eval.organisms.rasp import Attend, Given, Lookup
+from autointerp.models import At, Objective, Subject
+from autointerp.records import Score, SiteKind
+from benchmarks._rows import Row, parser, publish
+
+PROGRAMS = ("induction", "sort", "previous", "bracket-depth", "seen-before", "balanced", "reverse", "opener")
+QUICK = ("previous", "induction")
+PAIRS = 32
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser(__doc__).parse_args(arguments)
+    levels, names = ((0,), QUICK) if options.quick else ((0, 1), PROGRAMS)
+    rows = [row for level in levels for row in found_edges(names, level, options.seed)]
+    rows += costs(4 if options.quick else 16, options.seed)
+    publish("circuits", rows, options.json)
+
+
+def found_edges(names: Sequence[str], level: int, seed: int) -> list[Row]:
+    """Edge AUROC over the programs, of the gradients alone and after the re-check."""
+    values: dict[str, list[float]] = {"EAP": [], "EAP-IG": [], "EAP-IG and re-check": []}
+    for name in names:
+        organism = make_organism(f"compiled/{name}", seed=seed, level=level)
+        assert isinstance(organism, CircuitOrganism)
+        parts = Parts(organism.subject())
+        truth, task = known_circuit(organism, parts), task_of(organism, PAIRS, seed)
+        integrated = integrated_edge_attribution(parts, task)
+        for label, scores in (
+            ("EAP", edge_attribution(parts, task)),
+            ("EAP-IG", integrated),
+            ("EAP-IG and re-check", rechecked(parts, task, integrated, parts.graph.size)),
+        ):
+            result = edge_scores(scores.mean, truth)[0]
+            assert isinstance(result, Score), result
+            values[label].append(result.value)
+        print(f"level {level} {name}: " + ", ".join(f"{k} {v[-1]:.3f}" for k, v in values.items()), flush=True)
+    return [
+        Row(
+            f"level {level}: mean edge AUROC of {label}, {len(found)} programs",
+            sum(found) / len(found),
+            "share",
+            baseline=0.5,
+            target=">= 0.95" if label.endswith("re-check") else None,
+        )
+        for label, found in values.items()
+    ]
+
+
+def known_circuit(organism: CircuitOrganism, parts: Parts) -> Circuit:
+    """The true edges, as far as they depend on the text."""
+    truth, graph = organism.truth(), parts.graph
+    components = {node.name: node.component for node in truth.nodes}
+
+    def names(variable: str) -> list[str]:
+        component = components[variable]
+        if component.site.kind is SiteKind.EMBED:
+            return ["input"]
+        layer = component.site.layer
+        if component.site.kind is not SiteKind.HEAD_OUT:
+            return [f"m{layer}"]
+        size = parts.layers[layer].q.weight.shape[1]
+        return [f"a{layer}.h{head}" for head in sorted({i // size for i in component.coordinates})]
+
+    told, edges = set[str](), set[tuple[str, str]]()
+    for variable in truth.model.variables:
+        if isinstance(variable, Given):
+            if variable.origin == "tokens":
+                told.add(variable.name)
+            continue
+        for parent, role in live_parents(variable):
+            if parent in told:
+                told.add(variable.name)
+                suffix = "" if role == "input" else f"<{role[0]}>"
+                edges |= {(s, f"{t}{suffix}") for s in names(parent) for t in names(variable.name)}
+    edges |= {(source, "logits") for source in names(truth.model.output)}
+    return _named(graph, edges)
+
+
+def live_parents(variable: Attend | Lookup) -> list[tuple[str, str]]:
+    """The parents on which a variable depends at all, by its tables."""
+    if isinstance(variable, Lookup):
+        table = torch.tensor(variable.table)
+        depends = [bool((table != table[:1]).any()), bool((table != table[:, :1]).any())]
+        return [(source, "input") for source, live in zip(variable.sources, depends, strict=False) if live]
+    found = [] if variable.source is None else [(variable.source, "value")]
+    for clause in variable.clauses:
+        table = torch.tensor(clause.table)
+        if bool((table != table[:1]).any()):
+            found.append((clause.queries, "query"))
+        if bool((table != table[:, :1]).any()):
+            found.append((clause.keys, "key"))
+    return found
+
+
+def _named(graph: Graph, edges: set[tuple[str, str]]) -> Circuit:
+    return Circuit.named(graph, sorted(edges))
+
+
+def task_of(organism: CircuitOrganism, count: int, seed: int) -> Task:
+    """Inputs and the same with some tokens exchanged, where the last answer is then another."""
+    truth, subject, source = organism.truth(), organism.subject(), random.Random(seed)
+    model, ids = truth.model, {text: number for number, text in enumerate(organism.strings)}
+    texts = [t for t in organism.sample(60 * count, seed=seed) if len(t.split()) >= max(2, model.length - 1)]
+    pairs: list[Pair] = []
+    for _ in range(10_000):
+        words = source.choice(texts).split()
+        changed = list(words)
+        for place in source.sample(range(len(words)), source.choice((1, 1, 2, len(words)))):
+            changed[place] = str(source.choice(model.vocabulary))
+        answers = [str(truth.values(" ".join(row))[model.output][-1]) for row in (words, changed)]
+        if answers[0] == answers[1] or not set(answers) <= ids.keys():
+            continue
+        clean, other = ((subject.bos, *(ids[word] for word in row)) for row in (words, changed))
+        pairs.append(Pair(clean, other, (ids[answers[0]],), (ids[answers[1]],)))
+        if len(pairs) == count:
+            break
+    return Task(organism.name, tuple(pairs))
+
+
+def costs(pairs: int, seed: int) -> list[Row]:
+    """Times on the bundled model."""
+    subject = Subject.load("pystdlib", device="cpu")
+    parts, task = Parts(subject), TASKS["induction"].make(subject, pairs, seed=seed)
+    ids = torch.tensor([pair.clean for pair in task.pairs])
+    weights = torch.zeros(len(ids), 1, parts.logits(ids).shape[1])
+    weights[:, 0, 3] = 1
+    sites = [site for site in subject.sites() if site.kind is SiteKind.RESID_PRE]
+
+    def passes() -> None:
+        for _ in range(5):
+            subject.run(ids, capture=sites, grad_of=Objective(weights, positions=At((-1,))))
+
+    def singly() -> None:
+        for number in range(len(parts.graph.sources)):
+            for pair in task.pairs:
+                node_patching(parts, Task("one", (pair,)), [number])
+
+    attribution = timed(lambda: integrated_edge_attribution(parts, task)) / timed(passes)
+    patching = timed(singly, 1) / timed(lambda: node_patching(parts, task))
+    return [
+        Row("EAP-IG m=5 over five forward-backward passes", attribution, "ratio", target="<= 1.5"),
+        Row("one patch at a time over all nodes together", patching, "ratio", target=">= 10"),
+    ]
+
+
+def timed(function: Callable[[], object], repeats: int = 3) -> float:
+    """Seconds of the fastest of some calls."""
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+if __name__ == "__main__":
+    main()
