@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from autointerp._version import __version__
-from autointerp.cli import _circuit, _doctor, _eval, _explain, _index, _label, _llm, _mcp, _score
+from autointerp.cli import _doctor, _eval, _explain, _index, _label, _llm, _mcp, _score, _tools
 
 app = typer.Typer(
     name="autointerp",
@@ -18,10 +18,10 @@ app = typer.Typer(
 )
 app.command("explain")(_explain.explain)
 app.command("label")(_label.label)
-app.command("circuit")(_circuit.circuit)
 app.command("score")(_score.score)
 app.add_typer(_index.app, name="index")
 app.add_typer(_eval.app, name="eval")
+app.add_typer(_tools.app, name="tools")
 app.command("doctor")(_doctor.doctor)
 app.add_typer(_llm.app, name="llm")
 app.command("mcp")(_mcp.mcp)

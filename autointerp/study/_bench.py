@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from autointerp.activations import feature_stats
 from autointerp.agents import Gate
+from autointerp.dictionaries import Dictionary
 from autointerp.errors import FeatureError
 from autointerp.programs import Predictor
 from autointerp.records import FeatureRef
@@ -15,19 +18,23 @@ from autointerp.study._open import Laboratory
 from autointerp.tools import Workbench
 
 
-def open_bench(laboratory: Laboratory, reference: FeatureRef, predictor: Predictor) -> tuple[Workbench, Gate]:
-    """The bench of a feature, which holds the train split, and the gate to its refine split."""
-    stats = feature_stats(laboratory.subject, laboratory.dictionary, laboratory.index, reference.index)
-    bench = Workbench(
+def bench_of(laboratory: Laboratory, reference: FeatureRef, upstream: Sequence[Dictionary] = ()) -> Workbench:
+    """The bench of a feature, which holds the train split; `upstream` are further dictionaries of the model."""
+    return Workbench(
         subject=laboratory.subject,
         dictionary=laboratory.dictionary,
         feature=reference,
-        stats=stats,
+        stats=feature_stats(laboratory.subject, laboratory.dictionary, laboratory.index, reference.index),
         train=laboratory.index.train,
         seed=laboratory.seed,
         held_out=laboratory.index.held_out,
+        upstream=tuple(upstream),
     )
-    return bench, open_gate(laboratory, reference.index, predictor)
+
+
+def open_bench(laboratory: Laboratory, reference: FeatureRef, predictor: Predictor) -> tuple[Workbench, Gate]:
+    """The bench of a feature, and the gate to its refine split."""
+    return bench_of(laboratory, reference), open_gate(laboratory, reference.index, predictor)
 
 
 def matched_feature(laboratory: Laboratory, feature: int) -> int:

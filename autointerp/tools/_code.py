@@ -38,7 +38,7 @@ def _function(toolbox: Toolbox, tool: AnyTool) -> Callable[..., Any]:
         if twice := named.keys() & kwargs.keys():
             raise TypeError(f"{tool.name} is given {min(twice)!r} twice")
         try:
-            return toolbox.call(tool.name, {**named, **kwargs}).data
+            return toolbox.values(tool.name, {**named, **kwargs})
         except RetryWithOther as error:
             raise ValueError(f"{tool.name}: {error}") from error
         except Adapt as error:

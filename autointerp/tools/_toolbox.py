@@ -121,35 +121,25 @@ class Toolbox:
         Adapt: not possible on this bench.
         ReplayError: in a replay, a call that the log does not have.
         """
-        tool = self._tool(name)
-        given = asked(tool, arguments or {})
-        if self._script is not None:
-            return self._answered(tool, given, self._script.next(tool.name, given))
-        assert self._bench is not None
-        number = next(self._numbers)
-        inside = _INSIDE.get()
-        token = _INSIDE.set(number)
-        failure: Failure | None = None
-        result: Result | None = None
-        with metered() as meter:
-            try:
-                result = tool.run(self._bench, given)
-            except ModelError as error:
-                failure = Failure(kind="adapt", message=str(error))
-            except ToolError as error:
-                failure = _failure(error)
-            finally:
-                _INSIDE.reset(token)
-        record = Record(
-            number=number,
+        given, record, result = self._ask(name, arguments)
+        text, handle = self.tools[name].render(result), f"r{record.number}"
+        with self._lock:
+            self._texts[handle] = text
+        return Called(
             tool=name,
-            arguments=given.model_dump(mode="json"),
-            result=None if result is None else result.model_dump(mode="json"),
-            failure=failure,
-            cost=meter.read(),
-            inside=inside,
+            arguments=given,
+            result=result,
+            text=shown(text, handle, 1),
+            handle=handle,
+            pages=len(pages_of(text)),
+            cost=record.cost,
         )
-        return self._answered(tool, given, record, result)
+
+    def values(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """`call` for code: the result as JSON values, and no text."""
+        _, record, _ = self._ask(name, arguments)
+        assert record.result is not None
+        return record.result
 
     async def acall(self, name: str, arguments: Mapping[str, Any] | Arguments | None = None) -> Called:
         """`call`, in the company of others: through the model's worker, which is opened where there is none yet."""
@@ -175,17 +165,46 @@ class Toolbox:
             raise RetryWithOther("tool", f"there is none called {name!r}: there are {', '.join(self.tools)}")
         return self.tools[name]
 
-    def _answered(self, tool: AnyTool, given: Arguments, record: Record, result: Result | None = None) -> Called:
-        """Write a call down and hand out its answer."""
+    def _ask(self, name: str, arguments: Mapping[str, Any] | Arguments | None) -> tuple[Arguments, Record, Result]:
+        """Run a call or look it up, and write it down; errors as of `call`."""
+        tool = self._tool(name)
+        given = asked(tool, arguments or {})
+        if self._script is not None:
+            record, result = self._script.next(tool.name, given), None
+        else:
+            record, result = self._run(tool, given)
         with self._lock:
             self._records.append(record)
         if record.failure is not None:
             raise _error(record.failure)
-        found = tool.result.model_validate(record.result) if result is None else result
-        text, handle = tool.render(found), f"r{record.number}"
-        with self._lock:
-            self._texts[handle] = text
-        return Called(tool.name, given, found, shown(text, handle, 1), handle, len(pages_of(text)), record.cost)
+        return given, record, tool.result.model_validate(record.result) if result is None else result
+
+    def _run(self, tool: AnyTool, given: Arguments) -> tuple[Record, Result | None]:
+        assert self._bench is not None
+        number = next(self._numbers)
+        inside = _INSIDE.get()
+        token = _INSIDE.set(number)
+        failure: Failure | None = None
+        result: Result | None = None
+        with metered() as meter:
+            try:
+                result = tool.run(self._bench, given)
+            except ModelError as error:
+                failure = Failure(kind="adapt", message=str(error))
+            except ToolError as error:
+                failure = _failure(error)
+            finally:
+                _INSIDE.reset(token)
+        record = Record(
+            number=number,
+            tool=tool.name,
+            arguments=given.model_dump(mode="json"),
+            result=None if result is None else result.model_dump(mode="json"),
+            failure=failure,
+            cost=meter.read(),
+            inside=inside,
+        )
+        return record, result
 
 
 class _Script:

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from autointerp.activations import feature_stats
 from autointerp.study import Laboratory
+from autointerp.study._bench import bench_of as open_on
 from autointerp.tools import Workbench
 
 
 def bench_of(laboratory: Laboratory, feature: int) -> Workbench:
-    return Workbench(
-        subject=laboratory.subject,
-        dictionary=laboratory.dictionary,
-        feature=laboratory.feature(feature),
-        stats=feature_stats(laboratory.subject, laboratory.dictionary, laboratory.index, feature),
-        train=laboratory.index.train,
-        seed=laboratory.seed,
-        held_out=laboratory.index.held_out,
-    )
+    return open_on(laboratory, laboratory.feature(feature))
