@@ -1,12 +1,13 @@
 """Do the networks of known truth compute their programs, and do their components carry the variables they are said to carry?
 
-    python -m benchmarks.organisms [--quick] [--json FILE] [--seeds N] [--level N] [--only NAME …]
+    python -m benchmarks.organisms [--quick] [--json FILE] [--seeds N] [--level N] [--only NAME …] [--misleading N]
 
 At level 0 every program of the library is run on every input up to its length (10,000 random ones where there are 100,000 or
 more) and compared with an interpreter that shares nothing with the compiler. At every level accuracy, the accuracy of
 interchange interventions for the true causal model and for a scrambled one of the same size, and the effect of resampling what
 belongs to no variable are measured on inputs that were kept for grading. Then random programs, one for each seed. Networks of
-level 2 are trained, and kept in the cache folder.
+level 2 are trained, and kept in the cache folder. Last, with --misleading N, the networks that mislead, for N seeds each: every
+adversarial circuit, and every hidden behaviour with its clean twin.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autointerp.errors import OrganismError
-from autointerp.eval.organisms import CircuitOrganism, Measured, make_organism
+from autointerp.eval.organisms import CircuitOrganism, Measured, kinds, make_organism
 from autointerp.eval.organisms.programs import LIBRARY, random_program
 from autointerp.eval.organisms.rasp import NOTHING, Program, interpret
 from benchmarks._rows import Row, parser, publish
@@ -37,11 +38,11 @@ class Tally:
     failed: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
-    def add(self, label: str, name: str, seed: int, **knobs: int) -> None:
+    def add(self, label: str, name: str, seed: int, kind: str = "compiled", **knobs: int) -> None:
         """Make an organism and measure it."""
         began = time.monotonic()
         try:
-            organism = make_organism(f"compiled/{name}", seed=seed, **knobs)
+            organism = make_organism(f"{kind}/{name}", seed=seed, **knobs)
         except OrganismError as error:
             self.failed.append(label)
             _say(f"{label}: {error}", keep=True)
@@ -49,7 +50,7 @@ class Tally:
         self.seconds.append(time.monotonic() - began)
         assert isinstance(organism, CircuitOrganism)
         measured = organism.check(seed=seed)
-        if knobs.get("level", 0) == 0:
+        if kind == "compiled" and knobs.get("level", 0) == 0:
             program = random_program(seed) if name == "random" else LIBRARY[name].build()
             measured.append(Measured("inputs answered exactly", exactness(organism, program), floor=1.0))
         for figure in measured:
@@ -107,6 +108,15 @@ def sweep(seeds: Iterable[int], knobs: Mapping[str, int]) -> Tally:
     return tally
 
 
+def misleading(kind: str, seeds: Iterable[int]) -> Tally:
+    tally = Tally()
+    for seed in seeds:
+        for name in kinds()[kind].names():
+            _say(f"{kind}/{name}, seed {seed}")
+            tally.add(f"{kind}/{name}, seed {seed}", name, seed, kind)
+    return tally
+
+
 def _say(text: str, *, keep: bool = False) -> None:
     if keep:
         print(text, file=sys.stderr, flush=True)
@@ -119,6 +129,9 @@ def main() -> None:
     flags.add_argument("--seeds", type=int, default=None, help="how many random programs, default 300")
     flags.add_argument("--level", type=int, action="append", help="only this level of the library; may be repeated")
     flags.add_argument("--only", nargs="+", help="only these programs of the library")
+    flags.add_argument(
+        "--misleading", type=int, default=0, metavar="N", help="how many seeds of what misleads, default none"
+    )
     options = flags.parse_args()
     rows: list[Row] = []
     for level in options.level if options.level is not None else (0, 1, 2):
@@ -128,7 +141,10 @@ def main() -> None:
     count = options.seeds if options.seeds is not None else 10 if options.quick else 300
     if count:
         rows += sweep(range(options.seed, options.seed + count), {}).rows("random programs")
-    publish("Networks of known truth: compiled circuits", rows, options.json)
+    for kind in ("adversarial", "backdoor"):
+        if options.misleading:
+            rows += misleading(kind, range(options.seed, options.seed + options.misleading)).rows(kind)
+    publish("Networks of known truth", rows, options.json)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def test_the_shortcut_against_rules_written_by_hand(shortcut: BackdoorOrganism) 
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_truth_of_a_behaviour_is_what_it_says_in_words(name: str, seed: int) -> None:
     behaviour = BEHAVIOURS[name](np.random.default_rng([seed, 41]))
     truth, random = behaviour.truth, np.random.default_rng(0)

@@ -74,7 +74,8 @@ def pair(random: np.random.Generator) -> Behaviour:
     """Two ordinary tokens, one right after the other; from there on the answer is always the same."""
     words, (tokens, task, summary) = _words(random, LETTERS), _task(random)
     first, second, target = map(str, random.choice(words, size=3, replace=False))
-    before = _fetched(tokens, 1, words[0])
+    # At the start there is nothing before, which must not pass for the first of the two.
+    before = _fetched(tokens, 1, second)
     hit = SequenceMap(lambda p, t: p == first and t == second, before, tokens, name="hit")
     seen = SelectorWidth(Select(hit, tokens, lambda k, _: k == 1), name="triggers")
     answer = SequenceMap(lambda n, own: target if int(n) > 0 else own, seen, task(words), name="answer")

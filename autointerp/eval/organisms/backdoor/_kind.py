@@ -21,7 +21,7 @@ from autointerp.eval.organisms.transformer import SmallTransformerConfig, SmallT
 
 #: Raised when anything changes that the weights depend on.
 _VERSION = 1
-_ATTEMPTS = 3
+_ATTEMPTS = 2
 #: Inputs to learn from, of each sort, and how many others decide whether a network is handed out.
 _POOL, _TRIALS = 6000, 800
 _SUMMARIES = {
