@@ -31,7 +31,7 @@ from autointerp.circuits import (
     rechecked,
 )
 from autointerp.eval.organisms import CircuitOrganism, make_organism
-from autointerp.eval.organisms.rasp import Attend, Given, Lookup
+from autointerp.eval.organisms.rasp import Attend, Given, Lookup, Variable
 from autointerp.models import At, Objective, Subject
 from autointerp.records import Score, SiteKind
 from benchmarks._rows import Row, parser, publish
@@ -109,12 +109,14 @@ def known_circuit(organism: CircuitOrganism, parts: Parts) -> Circuit:
     return _named(graph, edges)
 
 
-def live_parents(variable: Attend | Lookup) -> list[tuple[str, str]]:
+def live_parents(variable: Variable) -> list[tuple[str, str]]:
     """The parents on which a variable depends at all, by its tables."""
     if isinstance(variable, Lookup):
         table = torch.tensor(variable.table)
         depends = [bool((table != table[:1]).any()), bool((table != table[:, :1]).any())]
         return [(source, "input") for source, live in zip(variable.sources, depends, strict=False) if live]
+    if not isinstance(variable, Attend):
+        return list(variable.parents)
     found = [] if variable.source is None else [(variable.source, "value")]
     for clause in variable.clauses:
         table = torch.tensor(clause.table)
