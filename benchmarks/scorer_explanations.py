@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,8 @@ from autointerp.records import EffectClaim, Explanation, Intervention, Program, 
 
 SHARES = (0.1, 0.25, 0.5)
 EXACT, OTHER, EMPTY = "exact", "another feature's", "empty"
-#: What a claim promises, as a share of the effect at the feature's mean activation; what is too much, and what is far too much.
-PROMISED, TOO_MUCH = 0.6, 1.2
+#: What claims promise, as shares of the effect at the feature's mean activation, and how many times that is too much.
+PROMISED, TOO_MUCH = (0.3, 0.6, 0.9), 2.0
 
 Texts = Sequence[Sequence[str]]
 
@@ -133,14 +134,14 @@ def about_outputs(
         edits = {
             "with a wrong sign": lambda n: {"sign": -right[n].sign},
             "about wrong tokens": lambda n, some=some: {"token_ids": (some[n],), "tokens": (strings[some[n]],)},
-            "promising too much": lambda n: {"at_least": right[n].at_least * TOO_MUCH / PROMISED},
+            "promising too much": lambda n: {"at_least": right[n].at_least * TOO_MUCH},
         }
         for error, edit in edits.items():
             sets[f"{share:.0%} {error}"] = [
                 claim.model_copy(update=edit(n)) if n in chosen else claim for n, claim in enumerate(right)
             ]
     sets["all promising too much"] = [
-        claim.model_copy(update={"at_least": claim.at_least * TOO_MUCH / PROMISED}) for claim in right
+        claim.model_copy(update={"at_least": claim.at_least * TOO_MUCH}) for claim in right
     ]
     return [
         Made(error, explained(None, "", "", some), float(np.mean([holds(c, latent, amounts) for c in some] or [0.0])))
@@ -149,23 +150,30 @@ def about_outputs(
 
 
 def claims(latent: PlantedLatent, strings: Sequence[str], mean: float) -> list[EffectClaim]:
-    """Of every token that a latent moves: to ablate it where it fires, and to steer by its mean where it is silent."""
-    sign = 1 if latent.effect.per_unit > 0 else -1
-    found = []
-    for i in latent.effect.ids:
-        common = {"tokens": (strings[i],), "token_ids": (i,), "at_least": PROMISED * abs(latent.effect.per_unit) * mean}
-        found += [
-            EffectClaim(intervention=Intervention.ABLATE, prompts=PromptKind.FIRES, sign=-sign, **common),
-            EffectClaim(intervention=Intervention.STEER, prompts=PromptKind.SILENT, sign=sign, strength=mean, **common),
-        ]
-    return found
+    """What ablating a latent where it fires does to every token that it moves, by three amounts each.
+
+    Nothing is claimed of steering: truth() says what a unit of the latent does, not how much of what is added to the stream
+    becomes activation where the latent is silent.
+    """
+    sign: Literal[-1, 1] = -1 if latent.effect.per_unit > 0 else 1
+    return [
+        EffectClaim(
+            intervention=Intervention.ABLATE,
+            prompts=PromptKind.FIRES,
+            tokens=(strings[i],),
+            token_ids=(i,),
+            sign=sign,
+            at_least=share * abs(latent.effect.per_unit) * mean,
+        )
+        for i in latent.effect.ids
+        for share in PROMISED
+    ]
 
 
 def holds(claim: EffectClaim, latent: PlantedLatent, amounts: NDArray[np.float64]) -> float:
     """The share of true activations at which a claim holds. Tokens that are none of the latent's are taken not to move."""
     moved = np.array([latent.effect.per_unit if i in latent.effect.ids else 0.0 for i in claim.token_ids]).mean()
-    by = -amounts if claim.intervention is Intervention.ABLATE else np.full(1, claim.strength)
-    return float((claim.sign * moved * by >= claim.at_least).mean())
+    return float((-claim.sign * moved * amounts >= claim.at_least).mean())
 
 
 def overlap(said: Iterable[Sequence[float]], true: Iterable[Sequence[float | None]]) -> float:

@@ -39,9 +39,7 @@ def answer(request: Request[Any]) -> str:
         near = [not context or bool(context & set(listed[max(0, i - window) : i])) for i in range(len(listed))]
         return json.dumps({"numbers": [10 * (t in tokens and n) for t, n in zip(listed, near, strict=True)]})
     judged = marks_fit if "marked parts" in system else fits
-    flipped = (
-        "0 means that the text certainly fits" in system or "0 means that the marked tokens are certainly" in system
-    )
+    flipped = "0 means that the text certainly fits" in system or "are certainly those" in system.split("and 100")[0]
     yes = [judged(text, tokens, context, window) for text in _TEXT.findall(asked)]
     return json.dumps({"numbers": [100 * (good != flipped) for good in yes]})
 
