@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from autointerp._version import __version__
-from autointerp.cli import _doctor, _eval, _explain, _index, _label, _llm, _mcp, _score, _tools
+from autointerp.cli import _circuit, _doctor, _eval, _explain, _index, _label, _llm, _mcp, _score, _tools
 
 app = typer.Typer(
     name="autointerp",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("explain")(_explain.explain)
 app.command("label")(_label.label)
+app.command("circuit")(_circuit.circuit)
 app.command("score")(_score.score)
 app.add_typer(_index.app, name="index")
 app.add_typer(_eval.app, name="eval")
