@@ -6,18 +6,19 @@ hypotheses compete; what it predicts is written down before it is measured, and 
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from autointerp.agents._case import Case, Listener, Strategy, unheard
-from autointerp.agents._investigate import concluded
-from autointerp.agents._limits import Limits, Meter
-from autointerp.agents._notebook import Notebook
 from autointerp.agents._offline import RuleScientist
 from autointerp.agents._protocol import Explainer, Gate, Measured, Proposal, Report, Scientist, Standing, View
-from autointerp.agents._steps import Steps
 
 if TYPE_CHECKING:
+    from autointerp.agents._case import Case, Listener, Strategy, unheard
+    from autointerp.agents._investigate import concluded
+    from autointerp.agents._limits import Limits, Meter
     from autointerp.agents._llm_scientist import LLMScientist
+    from autointerp.agents._notebook import Notebook
+    from autointerp.agents._steps import Steps
 
 __all__ = [
     "Case",
@@ -42,10 +43,22 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Whoever works without a language model does without what it takes to talk to one.
-    if name == "LLMScientist":
-        from autointerp.agents._llm_scientist import LLMScientist
+#: What only investigations need, by module: `explain` without options starts without it.
+_LATER = {
+    "Case": "_case",
+    "LLMScientist": "_llm_scientist",
+    "Limits": "_limits",
+    "Listener": "_case",
+    "Meter": "_limits",
+    "Notebook": "_notebook",
+    "Steps": "_steps",
+    "Strategy": "_case",
+    "concluded": "_investigate",
+    "unheard": "_case",
+}
 
-        return LLMScientist
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(f"autointerp.agents.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from autointerp.agents._case import Case
-from autointerp.agents._design import EXPLAINED
 from autointerp.agents._notebook import now
 from autointerp.agents._observe import Observation
-from autointerp.agents._protocol import Report, best_of
+from autointerp.agents._protocol import EXPLAINED, Report, best_of
 from autointerp.agents._rulings import FEWEST
 from autointerp.agents._standings import Book
 from autointerp.agents._words import promotes_of

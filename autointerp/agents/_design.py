@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from autointerp.agents._case import Case
 from autointerp.agents._notebook import now
 from autointerp.agents._probes import expectations, pick_bold, pick_separating
-from autointerp.agents._protocol import View
+from autointerp.agents._protocol import EXPLAINED, View
 from autointerp.agents._rulings import NULL_BETS
 from autointerp.agents._standings import Book
 from autointerp.errors import ProgramError
@@ -30,8 +30,6 @@ from autointerp.records import (
 PROBES = 32
 #: Claims that are tried in one round.
 _CLAIMS = 6
-#: What a program has to reach on the refine split, as its hypothesis predicts; below it says too little.
-EXPLAINED = 0.3
 
 
 @dataclass(frozen=True, slots=True)

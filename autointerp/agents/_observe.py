@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from autointerp.agents._claims import claims_from
-from autointerp.agents._limits import Meter
-from autointerp.agents._notebook import Notebook
+from autointerp.agents._protocol import FEWEST_ACTIVATIONS, FEWEST_TEXTS, TEXTS
 from autointerp.records import EffectClaim, FeatureStats
 from autointerp.tools import Workbench, effects_of, sample_texts
 
-#: Below this many activations or activating texts in the train split there is nothing to learn from.
-FEWEST_ACTIVATIONS, FEWEST_TEXTS = 12, 6
-#: Texts to learn from: enough for a table of tokens, few enough for a second of work.
-TEXTS = 240
+if TYPE_CHECKING:
+    from autointerp.agents._limits import Meter
+    from autointerp.agents._notebook import Notebook
+
 #: Forward passes that measuring the effects takes at the most: clean, ablated and steered runs of a few dozen prompts.
 EFFECT_PASSES = 4
 _CLAIMS: TypeAdapter[tuple[EffectClaim, ...]] = TypeAdapter(tuple[EffectClaim, ...])

@@ -6,9 +6,17 @@ from collections.abc import Callable
 
 from autointerp.agents import _rules
 from autointerp.agents._claims import claims_from
-from autointerp.agents._design import EXPLAINED
-from autointerp.agents._observe import FEWEST_ACTIVATIONS, FEWEST_TEXTS, TEXTS
-from autointerp.agents._protocol import AS_GOOD, Gate, Proposal, Report, View
+from autointerp.agents._protocol import (
+    AS_GOOD,
+    EXPLAINED,
+    FEWEST_ACTIVATIONS,
+    FEWEST_TEXTS,
+    TEXTS,
+    Gate,
+    Proposal,
+    Report,
+    View,
+)
 from autointerp.agents._words import promotes_of
 from autointerp.induction import Rule, learn
 from autointerp.records import EffectClaim, Evidence, Explanation, FeatureStats, Probe, Program, Verdict

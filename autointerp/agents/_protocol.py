@@ -23,6 +23,12 @@ from autointerp.tools import Workbench
 if TYPE_CHECKING:
     from autointerp.agents._observe import Observation
 
+#: Below this many activations or activating texts in the train split there is nothing to learn from.
+FEWEST_ACTIVATIONS, FEWEST_TEXTS = 12, 6
+#: Texts to learn from: enough for a table of tokens, few enough for a second of work.
+TEXTS = 240
+#: What a program has to reach on the refine split; below it says too little to be called an explanation.
+EXPLAINED = 0.3
 #: A shorter program may correlate this much less on the refine split and still be preferred.
 AS_GOOD = 0.002
 

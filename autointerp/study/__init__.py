@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from autointerp.study._ask import Event, explain_events, explain_sync
-from autointerp.study._ask import explain as explain_feature
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from autointerp.study._bench import matched_feature
 from autointerp.study._card import ReportCard, ReportCards
 from autointerp.study._circuit import CircuitQuestion, study_circuit
-from autointerp.study._embed import investigation_graph
 from autointerp.study._exams import Exams
-from autointerp.study._investigate import Inquiry, investigate_feature
 from autointerp.study._labels import Label, LabelFormat, read_labels
 from autointerp.study._open import Laboratory, open_laboratory
-from autointerp.study._runs import RunFolder, RunSettings
 from autointerp.study._score import Claimed, Stress, Submission, default_metrics, read_submission, score_explanations
 from autointerp.study._study import explain, grade_report, study_feature
+
+if TYPE_CHECKING:
+    from autointerp.study._ask import Event, explain_events, explain_sync
+    from autointerp.study._ask import explain as explain_feature
+    from autointerp.study._embed import investigation_graph
+    from autointerp.study._investigate import Inquiry, investigate_feature
+    from autointerp.study._runs import RunFolder, RunSettings
 
 __all__ = [
     "CircuitQuestion",
@@ -47,3 +52,23 @@ __all__ = [
     "study_circuit",
     "study_feature",
 ]
+
+#: What only investigations need, by module and name there: `explain` without options starts without it.
+_LATER = {
+    "Event": ("_ask", "Event"),
+    "Inquiry": ("_investigate", "Inquiry"),
+    "RunFolder": ("_runs", "RunFolder"),
+    "RunSettings": ("_runs", "RunSettings"),
+    "explain_events": ("_ask", "explain_events"),
+    "explain_feature": ("_ask", "explain"),
+    "explain_sync": ("_ask", "explain_sync"),
+    "investigate_feature": ("_investigate", "investigate_feature"),
+    "investigation_graph": ("_embed", "investigation_graph"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        module, there = _LATER[name]
+        return getattr(import_module(f"autointerp.study.{module}"), there)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
