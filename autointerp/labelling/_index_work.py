@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from autointerp.activations import Index
-from autointerp.agents._protocol import FEWEST_ACTIVATIONS, FEWEST_TEXTS, TEXTS
 from autointerp.agents._offline import best_rule, insufficient, report_of
+from autointerp.agents._protocol import FEWEST_ACTIVATIONS, FEWEST_TEXTS, TEXTS
 from autointerp.errors import ProgramError
 from autointerp.induction import Rule, learn
 from autointerp.induction._apply import Terms
