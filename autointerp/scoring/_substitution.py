@@ -17,8 +17,9 @@ from autointerp.scoring._judges import Judges
 from autointerp.scoring._protocol import Controls, Graded
 
 NAME = "substitution"
-#: Texts that the model is run on: two thirds activating, the rest near misses.
-_ACTIVE, _NEAR = 16, 8
+#: Silent texts that the model is run on beside the activating ones, near misses and others. With near misses alone a false
+#: alarm that looks like nothing the feature fires on would go unseen, and some features have no near miss at all.
+_NEAR, _FAR = 8, 8
 #: Below this much damage by ablation (nats a token, or squared distance) the ratio would be one of rounding errors.
 _LEAST_DAMAGE = 1e-7
 
@@ -38,8 +39,9 @@ class Substitution:
         del judges
         if explanation.predictor is None:
             return Graded(Unscored(name=NAME, reason="the explanation has no program"))
-        spaced = np.unique(np.linspace(0, exam.active - 1, min(_ACTIVE, exam.active)).round().astype(int))
-        chosen = np.concatenate([spaced, exam.active + np.arange(min(_NEAR, exam.near))])
+        silent = exam.active + exam.near
+        chosen = np.r_[: exam.active, exam.active : min(exam.active + _NEAR, silent), silent : silent + _FAR]
+        chosen = chosen[chosen < len(exam.ids)]
         predictions = {"value": exam.spread(predictor(explanation.predictor, exam.strings))}
         shuffled = controls.shuffled_predictions(exam, predictor)
         if shuffled is not None:

@@ -35,12 +35,12 @@ def inverted(exam: Exam) -> np.ndarray:
 
 
 def directly(predicted: np.ndarray, exam: Exam) -> float:
-    """1 - KL(predicted)/KL(ablated), summed over the texts that activate the feature and the near misses."""
+    """1 - KL(predicted)/KL(ablated), summed over the texts: those that activate the feature, near misses and others."""
     direction = exam.dictionary.direction(exam.feature)
     damage = {}
     for name, values in (("predicted", predicted), ("ablated", np.zeros_like(predicted))):
         total = 0.0
-        for text in range(exam.active + exam.near):
+        for text in range(len(exam.ids)):
             change = torch.from_numpy(values[text] - exam.activations[text])[:, None] * direction
             ids = torch.from_numpy(exam.ids[text]).long()
             total += plain.divergence(exam.subject, exam.dictionary, ids, int(exam.lengths[text]), change)
@@ -68,9 +68,11 @@ def test_the_value_is_what_plain_hooks_give(exam: Exam, controls: Controls, reca
     assert value_of(recall(half), exam, controls) == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_false_alarm_on_a_near_miss_is_paid_for(exam: Exam, controls: Controls, recall: Recall) -> None:
+@pytest.mark.parametrize("kind", ["near miss", "other"])
+def test_a_false_alarm_on_a_silent_text_is_paid_for(exam: Exam, controls: Controls, recall: Recall, kind: str) -> None:
     alarmed = exam.activations.copy()
-    misses = slice(exam.active, exam.active + exam.near)
+    silent = exam.active + exam.near
+    misses = slice(exam.active, silent) if kind == "near miss" else slice(silent, len(exam.ids))
     alarmed[misses] = np.where(exam.mask[misses], 1.0, 0.0)
     expected = directly(alarmed, exam)
     assert expected < 0.99
@@ -87,7 +89,7 @@ def test_the_control_is_the_other_program(exam: Exam, controls: Controls, recall
     score = substituted(recall(np.zeros_like(exam.activations)), exam, swapped)
     assert isinstance(score, Score)
     assert score.control == pytest.approx({"shuffled_explanation": 1.0}, abs=1e-6)
-    assert score.n == exam.active + exam.near
+    assert score.n == len(exam.ids)
 
 
 def test_another_features_broken_program_costs_this_one_nothing(exam: Exam, controls: Controls, recall: Recall) -> None:
