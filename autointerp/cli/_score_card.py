@@ -66,11 +66,13 @@ def _hint(cards: ReportCards, console: Console) -> None:
 
 
 def _meanings(results: Sequence[ScoreResult], console: Console) -> None:
-    """What each score says, and which numbers to compare; nothing of a score without a value."""
-    known = [(result.name, meaning(result.name)) for result in results if result.kind == "score"]
-    for name, words in known:
-        if words:
-            console.print(f"  {name}: {words}", markup=False, highlight=False, style="dim")
+    """What each score says, its further figures, and which numbers to compare; nothing of a score without a value."""
+    known = [result for result in results if result.kind == "score"]
+    for score in known:
+        further = ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in score.also.items())
+        parts = [part for part in (meaning(score.name), further and f"beside it {further}") if part]
+        if parts:
+            console.print(f"  {score.name}: {'; '.join(parts)}", markup=False, highlight=False, style="dim")
     if known:
         words = "A score counts as shown where its whole interval lies above what it is to be compared with."
         console.print(f"  {words}", style="dim")

@@ -8,7 +8,7 @@ MEANINGS: dict[str, str] = {
     "firing": "how well the program tells tokens at which the feature fires from others; chance is 0.5",
     "prediction": "correlation on texts that activate the feature; false alarms elsewhere go unseen",
     "substitution": "damage of ablating the feature that is undone by putting the predictions in its place",
-    "intervention_accuracy": "effect claims true on held-out text, less those true for a matched random feature",
+    "intervention_accuracy": "share of the effect claims that are true on held-out text",
     "detection": "a judge tells texts on which the feature fires from others, by the explanation alone",
     "fuzzing": "a judge tells rightly highlighted tokens from wrong ones, by the explanation alone",
     "embedding": "how well similarity to the explanation separates active from inactive texts",

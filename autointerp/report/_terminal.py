@@ -128,8 +128,9 @@ class _View:
                 table.add_row(words, Text(score_number(value), "dim"))
             if not score.control:
                 table.add_row(Text("  no control", "dim"))
-            for name, value in list(score.also.items())[:BESIDE]:
-                table.add_row(self.said(f"  beside: {one_line(label(name))}", "dim"), Text(score_number(value), "dim"))
+            for figure, value in list(score.also.items())[:BESIDE]:
+                words = self.said(f"  beside: {one_line(label(figure))}", "dim")
+                table.add_row(words, Text(score_number(value), "dim"))
             if len(score.also) > BESIDE:
                 table.add_row(Text(f"  beside: {len(score.also) - BESIDE} more, on the page", "dim"))
         return table

@@ -38,6 +38,10 @@ def test_a_record(tmp_path: Path, record: RunRecord, where: list[str], capsys: p
     assert (code, errors) == (0, "")
     assert "Feature 5" in shown
     assert "Established:" in shown
+    said = " ".join(shown.split())
+    assert "simulation: correlation of the program's activations with the true ones" in said
+    assert "beside it explained variance" in said
+    assert "whole interval lies above what it is to be compared with" in said
     (card,) = ReportCards.model_validate_json(out.read_text()).cards
     assert [type(s) for s in card.scores] == [Score, Score, Unscored]
     assert {"shuffled explanation", "untrained twin", "layer-shuffled twin", "row space"} <= set(card.stress)
@@ -108,6 +112,7 @@ def test_words_without_a_reader_say_what_to_do(
     path.write_text("feature,label\n5,names after def\n")
     code, shown, _ = run(capsys, str(path), *where)
     assert code == 0
-    assert "Established: nothing, as no score has a value" in shown
-    assert "--llm" in shown.replace("\n", " ")
-    assert "--embedder and --reader" in shown.replace("\n", " ")
+    said = " ".join(shown.split())
+    assert "Established: nothing, as no score has a value" in said
+    assert "name a language model with --llm" in said
+    assert "--embedder and --reader" in said
