@@ -41,6 +41,15 @@ class CleanRun:
         sites = {site: activations[texts] for site, activations in self.sites.items()}
         return CleanRun(self.subject, self.ids[texts], sites, self.output[texts])
 
+    def at(self, texts: Any, places: Any) -> CleanRun:
+        """The same of some of the texts, for what asks for the output at one place of each: elsewhere it is that of this place.
+
+        Whole outputs are not copied. Indices of texts and of places, [texts] each.
+        """
+        sites = {site: activations[texts] for site, activations in self.sites.items()}
+        output = self.output[texts, places][:, None].expand(-1, self.ids.shape[1], -1)
+        return CleanRun(self.subject, self.ids[texts], sites, output)
+
 
 def clean_run(subject: Subject, sites: Iterable[Site], ids: Tensor) -> CleanRun:
     """Run texts [texts, tokens] as they are."""

@@ -27,12 +27,15 @@ def damage_of(clean: CleanRun, writes: Mapping[Site, Tensor], lengths: Tensor, a
     """
     rows = []
     place = torch.arange(clean.ids.shape[1])
+    # To ask for as much room anew for every edit takes longer than to fill it.
+    room = [torch.empty_like(clean.output[:_BATCH], dtype=torch.float32) for _ in range(2)]
     for start in range(0, len(clean), _BATCH):
         here = slice(start, start + _BATCH)
         some = clean.some(here)
         valid = (place[None, :] > 0) & (place[None, :] < lengths[here, None])
-        likely = some.output.float().softmax(-1) if some.subject.has_logits else None
-        change = torch.empty_like(some.output, dtype=torch.float32)
+        likely, change = (part[: len(some)] for part in room)
+        if some.subject.has_logits:
+            torch.softmax(some.output.float(), -1, out=likely)
         column = []
         for amount in amounts:
             added = {site: amount[here][..., None] * vector for site, vector in writes.items()}
@@ -42,16 +45,16 @@ def damage_of(clean: CleanRun, writes: Mapping[Site, Tensor], lengths: Tensor, a
     return torch.cat(rows, dim=1)
 
 
-def _moved(clean: CleanRun, likely: Tensor | None, edited: Tensor, change: Tensor) -> Tensor:
+def _moved(clean: CleanRun, likely: Tensor, edited: Tensor, change: Tensor) -> Tensor:
     """The distance of two outputs at every place, [texts, tokens]; `likely` are the probabilities of the clean one.
 
-    `change` is room to work in: to ask for as much anew for every edit takes longer than to fill it.
+    `change` is room to work in, [texts, tokens, vocabulary].
 
     KL(p ‖ q) = log Σ p exp(d) for d = log q - log p less its mean under p, and a shift of all logits drops out of d. The exact
     value is a small difference of large terms where both are taken as they are, and costs twice the passes over the vocabulary.
     """
-    change.copy_(edited).sub_(clean.output)
-    if likely is None:
+    torch.sub(edited.float(), clean.output.float(), out=change)
+    if not clean.subject.has_logits:
         return change.square_().sum(-1)
     change -= torch.einsum("tpv,tpv->tp", likely, change)[..., None]
     moved = torch.einsum("tpv,tpv->tp", likely, change.expm1_()).log1p()

@@ -89,7 +89,7 @@ def _changes(exam: Exam, claim: EffectClaim) -> tuple[Tensor, Tensor, NDArray[np
         assert claim.strength is not None
         amount = torch.full((len(texts),), claim.strength)
     scaled = (amount * exam.scale[texts, places])[:, None]
-    clean, at = exam.clean.some(texts), torch.from_numpy(places)
+    clean, at = exam.clean.at(texts, places), torch.from_numpy(places)
     own, other = exam.dictionary.writes(exam.feature), exam.dictionary.writes(exam.matched)
     # The matched feature's directions at the norms of the feature's own; one that writes nothing somewhere adds nothing there.
     other = {site: v * (own[site].norm() / v.norm().clamp(min=1e-30)) for site, v in other.items() if site in own}

@@ -131,7 +131,7 @@ def _changes(exam: Exam, writes: Writes, texts: NDArray[np.int64]) -> tuple[Tens
     """The clean logits at one place of each text, [texts, vocabulary], and how they change at every dose."""
     peak = float(np.median(exam.activations[: exam.active].max(1)))
     places = _places(exam, texts)
-    clean, at = exam.clean.some(texts), torch.from_numpy(places)
+    clean, at = exam.clean.at(texts, places), torch.from_numpy(places)
     before = clean.output[torch.arange(len(texts)), at].double()
     scale = exam.scale[texts, places]
     amounts = [(dose * peak * scale)[:, None] for dose in DOSES]

@@ -46,14 +46,12 @@ class Substitution:
         shuffled = controls.shuffled_predictions(exam, predictor)
         if shuffled is not None:
             predictions["shuffled_explanation"] = shuffled
-        true = torch.from_numpy(exam.activations[chosen])
-        replacements = [torch.from_numpy(np.maximum(predicted[chosen], 0.0)) for predicted in predictions.values()]
-        ablated = exam.once(NAME, lambda: _damage(exam, chosen, [torch.zeros_like(true)]))[0]
+        replacements = [np.maximum(predicted, 0.0) for predicted in predictions.values()]
+        damage, ablated = _damage(exam, chosen, replacements)
         if ablated.mean() < _LEAST_DAMAGE:
             unit = "nats a token" if exam.subject.has_logits else "(squared distance of final states)"
             reason = f"ablation changes the output by {ablated.mean():.1e} {unit}: nothing to undo"
             return Graded(Unscored(name=NAME, reason=reason))
-        damage = _damage(exam, chosen, replacements)
         if not np.isfinite(damage[0]).all():
             reason = "with the predictions in place the model's output is not finite: they are far too large"
             return Graded(Unscored(name=NAME, reason=reason))
@@ -70,13 +68,32 @@ class Substitution:
         return Graded(Score(name=NAME, value=value, ci=ci, n=len(chosen), control=values), sample=sample)
 
 
-def _damage(exam: Exam, chosen: NDArray[np.int64], replacements: Sequence[torch.Tensor]) -> NDArray[np.float32]:
-    """How far the output of the chosen texts moves with each replacement of the activations in place, [replacements, texts]."""
-    true, scale = torch.from_numpy(exam.activations[chosen]), exam.scale[chosen]
-    found: NDArray[np.float32] = damage_of(
-        exam.clean.some(chosen),
-        exam.dictionary.writes(exam.feature),
-        torch.from_numpy(exam.lengths[chosen]).long(),
-        [(replacement - true) * scale for replacement in replacements],
-    ).numpy()
-    return found
+def _damage(
+    exam: Exam, chosen: NDArray[np.int64], replacements: Sequence[NDArray[np.float32]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How far the output of the chosen texts moves with each replacement of the activations in place, and by ablation.
+
+    [replacements, texts] and [texts]. What ablation does, does not depend on the explanation and is measured once.
+    """
+    known: dict[str, NDArray[np.float32]] = exam.once(NAME, dict)
+    asked = [*replacements] if known else [*replacements, np.zeros_like(exam.activations)]
+    scale = exam.scale
+    changes = [torch.from_numpy(replacement - exam.activations) * scale for replacement in asked]
+    # The activating texts come first: as a slice of the exam's their outputs are not copied.
+    parts: list[slice | NDArray[np.int64]] = [slice(exam.active), chosen[exam.active :]]
+    found: NDArray[np.float32] = np.concatenate(
+        [
+            damage_of(
+                exam.clean.some(part),
+                exam.dictionary.writes(exam.feature),
+                torch.from_numpy(exam.lengths[part]).long(),
+                [change[part] for change in changes],
+            ).numpy()
+            for part in parts
+            if len(exam.lengths[part])
+        ],
+        axis=1,
+    )
+    if not known:
+        known["ablated"] = found[-1]
+    return found[: len(replacements)], known["ablated"]
