@@ -7,49 +7,57 @@ import os
 import secrets
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autointerp.cli._llm import CacheOption, PricesOption, ScientistOption, default_cache
 from autointerp.errors import InputError
 
+if TYPE_CHECKING:
+    from autointerp.mcp import Settings
+
 _TOKEN = "AUTOINTERP_MCP_TOKEN"
 
 
+ModelOption = Annotated[str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")]
+DictionaryOption = Annotated[
+    str, typer.Option(help="file:FOLDER, FORMAT:PLACE, neurons:mlp.3 and the like, or the bundled one.")
+]
+CorpusOption = Annotated[
+    str, typer.Option(help="stdlib, a file of texts (.jsonl, .parquet, .txt), a folder, or a hub dataset.")
+]
+LimitsOption = Annotated[
+    str,
+    typer.Option(
+        envvar="AUTOINTERP_BUDGET", help="Hard limits of each run: 2usd, 500ktokens, 200calls, 300passes, 10min."
+    ),
+]
+OutOption = Annotated[Path | None, typer.Option(help="Folder for pages and runs; nothing is kept on disk without it.")]
+CodeOption = Annotated[
+    bool, typer.Option("--run-code", help="Also offer a tool that runs the host's Python in the sandbox.")
+]
+HttpOption = Annotated[
+    bool, typer.Option("--http", help="Serve HTTP on 127.0.0.1 instead of standard input and output.")
+]
+
+
 def mcp(
-    model: Annotated[
-        str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")
-    ] = "pystdlib",
-    dictionary: Annotated[
-        str, typer.Option(help="file:FOLDER, FORMAT:PLACE, neurons:mlp.3 and the like, or the bundled one.")
-    ] = "pystdlib-sae",
-    corpus: Annotated[
-        str, typer.Option(help="stdlib, a file of texts (.jsonl, .parquet, .txt), a folder, or a hub dataset.")
-    ] = "stdlib",
+    model: ModelOption = "pystdlib",
+    dictionary: DictionaryOption = "pystdlib-sae",
+    corpus: CorpusOption = "stdlib",
     tokens: Annotated[int, typer.Option(min=10_000, help="Tokens of the corpus to index.")] = 300_000,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for pages and runs; nothing is kept on disk without it.")
-    ] = None,
+    out: OutOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps: where the model runs.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16: what it computes in.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     llm: ScientistOption = None,
     critic: Annotated[str | None, typer.Option(help="Model that plays the critic, if another.")] = None,
-    budget: Annotated[
-        str,
-        typer.Option(
-            envvar="AUTOINTERP_BUDGET", help="Hard limits of each run: 2usd, 500ktokens, 200calls, 300passes, 10min."
-        ),
-    ] = "",
+    budget: LimitsOption = "",
     llm_cache: CacheOption = None,
     prices: PricesOption = None,
-    run_code: Annotated[
-        bool, typer.Option("--run-code", help="Also offer a tool that runs the host's Python in the sandbox.")
-    ] = False,
-    http: Annotated[
-        bool, typer.Option("--http", help="Serve HTTP on 127.0.0.1 instead of standard input and output.")
-    ] = False,
+    run_code: CodeOption = False,
+    http: HttpOption = False,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of --http; 0 for any that is free.")] = 8765,
 ) -> None:
     """Serve the tools and explanations to an agent over the Model Context Protocol.
@@ -60,7 +68,7 @@ def mcp(
     if find_spec("mcp") is None:
         raise InputError("the server needs the package mcp: pip install 'autointerp-agents[mcp]'")
     from autointerp.agents import Limits
-    from autointerp.mcp import Settings, serve_http, serve_stdio
+    from autointerp.mcp import Settings, serve_stdio
     from autointerp.report import ensure_writable
 
     Limits.parse(budget)
@@ -82,15 +90,21 @@ def mcp(
         out=out,
         run_code=run_code,
     )
-    if not http:
+    if http:
+        _over_http(settings, port)
+    else:
         asyncio.run(serve_stdio(settings))
-        return
-    token = os.environ.get(_TOKEN) or secrets.token_urlsafe(32)
-    made = _TOKEN not in os.environ or not os.environ[_TOKEN]
+
+
+def _over_http(settings: Settings, port: int) -> None:
+    from autointerp.mcp import serve_http
+
+    given = os.environ.get(_TOKEN)
+    token = given or secrets.token_urlsafe(32)
 
     def announce(address: str) -> None:
         typer.echo(f"serving on {address}", err=True)
-        if made:
+        if not given:
             typer.echo(f"token: {token} (set {_TOKEN} to choose your own)", err=True)
 
     asyncio.run(serve_http(settings, port, token, announce))
