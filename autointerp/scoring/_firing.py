@@ -24,6 +24,7 @@ class Firing:
     """
 
     on_request = True
+    by_program = True
 
     def __call__(
         self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor, judges: Judges

@@ -25,6 +25,7 @@ class Prediction:
     """
 
     on_request = True
+    by_program = True
 
     def __call__(
         self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor, judges: Judges

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Protocol
 
 import numpy as np
@@ -63,7 +65,8 @@ class Graded:
 class Scorer(Protocol):
     """One metric. Registered in the entry-point group `autointerp.scorers` under its name.
 
-    A class with `on_request = True` is run only where its name is given: it needs somebody to ask, or many forward passes.
+    A class with `on_request = True` is run only where its name is given: it needs somebody to ask, or many forward passes. One
+    with `by_program = True` runs the explanation's program on the exam's texts, which is begun before its turn comes.
     """
 
     def __call__(
@@ -90,7 +93,12 @@ def grade(
     else:
         scorers = {name: load_one(GROUP, name) for name in metrics}
     results = []
-    with _Remembering() as predictor:
+    predictor = _Remembering()
+    with predictor:
+        if exam.active >= FEWEST and any(getattr(scorer, "by_program", False) for scorer in scorers.values()):
+            for program in (explanation.predictor, controls.shuffled):
+                if program is not None:
+                    predictor.ahead(program, exam.strings)
         for name, scorer in scorers.items():
             if exam.active < FEWEST:
                 reason = f"{exam.active} test texts activate the feature; at least {FEWEST} are needed"
@@ -110,23 +118,28 @@ class _Remembering(Predictor):
 
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits)
-        self._known: dict[tuple[str, int], list[list[float]] | ProgramError] = {}
+        self._worker = ThreadPoolExecutor(1)
+        self._known: dict[tuple[str, int], Future[list[list[float]]]] = {}
         self._texts: list[Sequence[Sequence[str]]] = []
 
-    def __call__(self, program: Program, texts: Sequence[Sequence[str]]) -> list[list[float]]:
-        """As `predict`; a program that failed fails again, and is not waited for again."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._worker.shutdown(cancel_futures=True)
+        super().__exit__(kind, error, trace)
+
+    def ahead(self, program: Program, texts: Sequence[Sequence[str]]) -> Future[list[list[float]]]:
+        """Have a program run while the model is at something else: the sandbox is another process."""
         key = (program.source, id(texts))
         if key not in self._known:
             # Kept, so that no other object gets the same identity while it stands for these.
             self._texts.append(texts)
-            try:
-                self._known[key] = super().__call__(program, texts)
-            except ProgramError as error:
-                self._known[key] = error
-        found = self._known[key]
-        if isinstance(found, ProgramError):
-            raise found
-        return found
+            self._known[key] = self._worker.submit(super().__call__, program, texts)
+        return self._known[key]
+
+    def __call__(self, program: Program, texts: Sequence[Sequence[str]]) -> list[list[float]]:
+        """As `predict`; a program that failed fails again, and is not waited for again."""
+        return self.ahead(program, texts).result()
 
 
 def metric_names() -> list[str]:

@@ -28,6 +28,8 @@ class Simulation:
     Correlation forgives a wrong scale, so 1 - MSE/Var stands beside it, and the correlation of ranks, which forgives more.
     """
 
+    by_program = True
+
     def __call__(
         self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor, judges: Judges
     ) -> Graded:

@@ -32,6 +32,8 @@ class Substitution:
     exactly where false alarms have to be paid for.
     """
 
+    by_program = True
+
     def __call__(
         self, explanation: Explanation, exam: Exam, controls: Controls, predictor: Predictor, judges: Judges
     ) -> Graded:
