@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import signal
+import sys
+from collections.abc import Coroutine
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from autointerp.mcp import Settings
 
 _TOKEN = "AUTOINTERP_MCP_TOKEN"
+#: How long what is under way may take to end after Ctrl-C.
+_GRACE_SECONDS = 2.0
 
 
 ModelOption = Annotated[str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")]
@@ -92,8 +97,31 @@ def mcp(
     )
     if http:
         _over_http(settings, port)
-    else:
-        asyncio.run(serve_stdio(settings))
+        return
+    asyncio.run(_until_interrupted(serve_stdio(settings)))
+
+
+async def _until_interrupted(serving: Coroutine[Any, Any, None]) -> None:
+    """Serve until the host has gone, or Ctrl-C ends the process with everything but a line of the host let go of."""
+    served = asyncio.ensure_future(serving)
+    interrupted = asyncio.Event()
+
+    def interrupt() -> None:
+        interrupted.set()
+        served.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+    await asyncio.wait([served, asyncio.ensure_future(_grace(interrupted))], return_when=asyncio.FIRST_COMPLETED)
+    if interrupted.is_set():
+        # A thread waits for a line that may never come, and neither the task nor Python would end before it.
+        print("autointerp: interrupted", file=sys.stderr, flush=True)
+        os._exit(130)
+    await served
+
+
+async def _grace(interrupted: asyncio.Event) -> None:
+    await interrupted.wait()
+    await asyncio.sleep(_GRACE_SECONDS)
 
 
 def _over_http(settings: Settings, port: int) -> None:

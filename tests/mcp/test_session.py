@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -94,6 +95,34 @@ def test_a_session_over_standard_input_and_output(settings: Settings, tmp_path: 
 
     asyncio.run(talk())
     assert "<html" in (tmp_path / "out" / f"feature-{FEATURE}-offline.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_it_though_the_host_says_nothing(settings: Settings) -> None:
+    hello = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+    }
+    with subprocess.Popen(
+        [sys.executable, *command(settings)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        assert server.stderr is not None
+        server.stdin.write(json.dumps(hello) + "\n")
+        server.stdin.flush()
+        assert json.loads(server.stdout.readline())["result"]["serverInfo"]["name"] == "autointerp"
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 130
+        assert server.stderr.read() == "autointerp: interrupted\n"
 
 
 def test_http_is_for_those_with_the_token(settings: Settings) -> None:
