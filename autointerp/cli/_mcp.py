@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
 import sys
 from collections.abc import Coroutine
@@ -125,6 +124,8 @@ async def _grace(interrupted: asyncio.Event) -> None:
 
 
 def _over_http(settings: Settings, port: int) -> None:
+    import secrets
+
     from autointerp.mcp import serve_http
 
     given = os.environ.get(_TOKEN)
