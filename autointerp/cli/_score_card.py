@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from autointerp.study import ReportCard, ReportCards
 
 
+#: What each stress test does, and what an explanation that is true does under it.
+_EXPECTED = {
+    "shuffled explanation": "another feature's, which should score low",
+    "random direction": "of the same norm in the feature's place, which should score low",
+    "untrained twin": "the model with its weights in random order, where nothing was learned: should be low",
+    "layer-shuffled twin": "the model's layers in another order: should be low",
+    "other corpus": "should stay",
+    "row space": "share of the direction that reaches the model's output, should be near 1",
+}
+
+
 def show_cards(cards: ReportCards, *, quiet: bool) -> None:
     """Every card, then the means; one line a card where `quiet`."""
     console = Console()
@@ -48,7 +59,8 @@ def _card(card: ReportCard, console: Console) -> None:
     console.print(table)
     _meanings(card.scores, console)
     for name, results in card.stress.items():
-        table = _table(f"Under stress: {name}")
+        expected = next((words for key, words in _EXPECTED.items() if name.startswith(key)), "")
+        table = _table(f"Under stress: {name}{expected and f'; {expected}'}")
         for result in results:
             _row(table, result)
         console.print(table)

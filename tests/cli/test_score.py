@@ -45,6 +45,8 @@ def test_a_record(tmp_path: Path, record: RunRecord, where: list[str], capsys: p
     (card,) = ReportCards.model_validate_json(out.read_text()).cards
     assert [type(s) for s in card.scores] == [Score, Score, Unscored]
     assert {"shuffled explanation", "untrained twin", "layer-shuffled twin", "row space"} <= set(card.stress)
+    assert "Under stress: untrained twin; the model with its weights in random order" in said
+    assert "Under stress: row space; share of the direction" in said
     assert "needs a judge" in shown.replace("\n", " ")
 
 
