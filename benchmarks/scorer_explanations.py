@@ -9,9 +9,9 @@ is the share of the true activations at which each claim holds, in the mean over
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +131,7 @@ def about_outputs(
     for share in (0.25, 0.5):
         chosen = set(random.choice(len(right), size=round(share * len(right)), replace=False).tolist())
         some = random.choice(apart, size=len(right)).tolist()
-        edits = {
+        edits: dict[str, Callable[..., dict[str, Any]]] = {
             "with a wrong sign": lambda n: {"sign": -right[n].sign},
             "about wrong tokens": lambda n, some=some: {"token_ids": (some[n],), "tokens": (strings[some[n]],)},
             "promising too much": lambda n: {"at_least": right[n].at_least * TOO_MUCH},
