@@ -38,7 +38,7 @@ class Tally:
     failed: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
-    def add(self, label: str, name: str, seed: int, kind: str = "compiled", **knobs: int) -> None:
+    def add(self, label: str, kind: str, name: str, seed: int, **knobs: int) -> None:
         """Make an organism and measure it."""
         began = time.monotonic()
         try:
@@ -96,7 +96,7 @@ def library(names: Sequence[str], level: int, seed: int) -> Tally:
     tally = Tally()
     for number, name in enumerate(names, start=1):
         _say(f"level {level}: {name}, {number} of {len(names)}")
-        tally.add(f"{name} at level {level}", name, seed, level=level)
+        tally.add(f"{name} at level {level}", "compiled", name, seed, level=level)
     return tally
 
 
@@ -104,7 +104,7 @@ def sweep(seeds: Iterable[int], knobs: Mapping[str, int]) -> Tally:
     tally = Tally()
     for seed in seeds:
         _say(f"random program {seed}")
-        tally.add(f"random program {seed}", "random", seed, **knobs)
+        tally.add(f"random program {seed}", "compiled", "random", seed, **knobs)
     return tally
 
 
@@ -113,7 +113,7 @@ def misleading(kind: str, seeds: Iterable[int]) -> Tally:
     for seed in seeds:
         for name in kinds()[kind].names():
             _say(f"{kind}/{name}, seed {seed}")
-            tally.add(f"{kind}/{name}, seed {seed}", name, seed, kind)
+            tally.add(f"{kind}/{name}, seed {seed}", kind, name, seed)
     return tally
 
 

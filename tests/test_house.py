@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.metadata
+import re
 import resource
 import subprocess
 import sys
@@ -153,3 +154,15 @@ def test_neither_side_looks_the_other_up(room: str, group: str) -> None:
     # A plugin is found by name, where the import law cannot see it.
     reaching = [path for path in SOURCES if path.is_relative_to(PACKAGE / room) and group in path.read_text("utf-8")]
     assert reaching == []
+
+
+def test_rooms_use_only_the_public_names_of_each_other() -> None:
+    private = [
+        f"{path.relative_to(REPOSITORY)}:{node.lineno} {node.module}"
+        for path in SOURCES
+        if path.relative_to(REPOSITORY).parts[0] == "autointerp" and path.name != "__main__.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (match := re.match(r"autointerp\.(\w+)\._", node.module or ""))
+        if path.relative_to(REPOSITORY).parts[1] != match[1]
+    ]
+    assert private == []

@@ -9,11 +9,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from autointerp.agents._offline import RuleScientist
-from autointerp.agents._protocol import Explainer, Gate, Measured, Proposal, Report, Scientist, Standing, View
+from autointerp.agents._offline import RuleScientist, best_rule, insufficient, report_of
+from autointerp.agents._protocol import (
+    FEWEST_ACTIVATIONS,
+    FEWEST_TEXTS,
+    TEXTS,
+    Explainer,
+    Gate,
+    Measured,
+    Proposal,
+    Report,
+    Scientist,
+    Standing,
+    View,
+)
 
 if TYPE_CHECKING:
     from autointerp.agents._case import Case, Listener, Strategy, unheard
+    from autointerp.agents._graph import investigation
     from autointerp.agents._investigate import concluded
     from autointerp.agents._limits import Limits, Meter
     from autointerp.agents._llm_scientist import LLMScientist
@@ -21,6 +34,9 @@ if TYPE_CHECKING:
     from autointerp.agents._steps import Steps
 
 __all__ = [
+    "FEWEST_ACTIVATIONS",
+    "FEWEST_TEXTS",
+    "TEXTS",
     "Case",
     "Explainer",
     "Gate",
@@ -38,7 +54,11 @@ __all__ = [
     "Steps",
     "Strategy",
     "View",
+    "best_rule",
     "concluded",
+    "insufficient",
+    "investigation",
+    "report_of",
     "unheard",
 ]
 
@@ -54,6 +74,7 @@ _LATER = {
     "Steps": "_steps",
     "Strategy": "_case",
     "concluded": "_investigate",
+    "investigation": "_graph",
     "unheard": "_case",
 }
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autointerp.cli._options import DeviceOption, ModelOption, SeedOption
+
 if TYPE_CHECKING:
     from autointerp.records import CircuitRecord
 
@@ -18,16 +20,14 @@ def circuit(
             help="induction, brackets, names, indentation, quoting, objects, greater, docstrings, or a .jsonl file of pairs."
         ),
     ] = "induction",
-    model: Annotated[
-        str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")
-    ] = "pystdlib",
+    model: ModelOption = "pystdlib",
     metric: Annotated[str, typer.Option(help="logit_difference, probability or kl.")] = "logit_difference",
     pairs: Annotated[int, typer.Option(min=2, help="Pairs to find the circuit on, and as many to grade it on.")] = 20,
     edges: Annotated[int | None, typer.Option(min=1, help="Edges of the circuit; by default as few as serve.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("explanations"),
     json: Annotated[Path | None, typer.Option(help="Also write the record to this file.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps: where the model runs.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and where the page is.")] = False,
 ) -> None:
     """Find the circuit behind a task, name its heads, explain it as a program, and grade all of it on held-out pairs.

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autointerp.cli._llm import CacheOption, PricesOption, ReplayOption, ScientistOption, default_cache
+from autointerp.cli._options import (
+    CorpusOption,
+    DeviceOption,
+    DictionaryOption,
+    DtypeOption,
+    ModelOption,
+    SeedOption,
+    TokensOption,
+)
 from autointerp.errors import InputError, LLMError
 
 if TYPE_CHECKING:
@@ -34,21 +43,15 @@ LimitsOption = Annotated[
 def explain(
     context: typer.Context,
     feature: Annotated[int, typer.Option(help="Number of the feature in the dictionary.")] = 1234,
-    model: Annotated[
-        str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")
-    ] = "pystdlib",
-    dictionary: Annotated[
-        str, typer.Option(help="file:FOLDER, FORMAT:PLACE, neurons:mlp.3 and the like, or the bundled one.")
-    ] = "pystdlib-sae",
-    corpus: Annotated[
-        str, typer.Option(help="stdlib, a file of texts (.jsonl, .parquet, .txt), a folder, or a hub dataset.")
-    ] = "stdlib",
-    tokens: Annotated[int, typer.Option(min=10_000, help="Tokens of the corpus to index.")] = 300_000,
+    model: ModelOption = "pystdlib",
+    dictionary: DictionaryOption = "pystdlib-sae",
+    corpus: CorpusOption = "stdlib",
+    tokens: TokensOption = 300_000,
     out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("explanations"),
     json: Annotated[Path | None, typer.Option(help="Also write the run record to this file.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps: where the model runs.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16: what it computes in.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    seed: SeedOption = 0,
     strategy: StrategyOption = None,
     llm: ScientistOption = None,
     critic: Annotated[str | None, typer.Option(help="Model that plays the critic, if another.")] = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autointerp.cli import _sites
+from autointerp.cli._options import CorpusOption, DeviceOption, DictionaryOption, DtypeOption, ModelOption
 
 if TYPE_CHECKING:
     from autointerp.activations import FeatureView, Index
@@ -27,15 +28,9 @@ _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @app.command()
 def build(
-    model: Annotated[
-        str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")
-    ] = "pystdlib",
-    dictionary: Annotated[
-        str, typer.Option(help="file:FOLDER, FORMAT:PLACE, neurons:mlp.3 and the like, or the bundled one.")
-    ] = "pystdlib-sae",
-    corpus: Annotated[
-        str, typer.Option(help="stdlib, a file of texts (.jsonl, .parquet, .txt), a folder, or hf:OWNER/NAME.")
-    ] = "stdlib",
+    model: ModelOption = "pystdlib",
+    dictionary: DictionaryOption = "pystdlib-sae",
+    corpus: CorpusOption = "stdlib",
     tokens: Annotated[int, typer.Option(min=1, help="Tokens of the corpus to index.")] = 300_000,
     out: Annotated[Path | None, typer.Option(help="Folder to make; by default one in the cache.")] = None,
     engine: Annotated[str, typer.Option(help="local, or ray to spread the work over its workers.")] = "local",
@@ -45,8 +40,8 @@ def build(
     part: Annotated[
         str, typer.Option(help="I/N: which of how many parts to index, for `merge` to put together.")
     ] = "1/1",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps: where the model runs.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16: what it computes in.")] = "auto",
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and where the index is.")] = False,
 ) -> None:
     """Run a corpus through a model once and keep what every feature of a dictionary did.
@@ -61,7 +56,7 @@ def build(
         from autointerp.activations import IndexSettings, open_corpus, open_index
         from autointerp.dictionaries import open_dictionary
         from autointerp.models import Subject
-        from autointerp.study._sample import sample_of
+        from autointerp.study import sample_of
 
         texts = open_corpus(corpus)
         progress("loading the model", None, None)

@@ -11,57 +11,68 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autointerp.cli._options import (
+    CorpusOption,
+    DeviceOption,
+    DictionaryOption,
+    DtypeOption,
+    ModelOption,
+    SeedOption,
+    TokensOption,
+)
+
 if TYPE_CHECKING:
     from autointerp.labelling import Label, LabelStore, Stage, Workers
     from autointerp.study import Laboratory
 
 
+FeaturesOption = Annotated[
+    str | None, typer.Option(help="0:4096 (the end left out), 17, or several with commas; all by default.")
+]
+LlmOption = Annotated[
+    str | None,
+    typer.Option(help="openai:NAME, anthropic:NAME or openai:NAME@URL, for what the rules do not explain well enough."),
+]
+StagesOption = Annotated[
+    str | None,
+    typer.Option(help="In order, of rules and the strategies; rules, and with --llm rules,oneshot by default."),
+]
+BudgetOption = Annotated[
+    str | None, typer.Option(help="Of all language models together, as 20usd, 5Mtokens, or both with a comma.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Worker processes, as many as there are processors by default.")
+]
+ExportOption = Annotated[
+    list[Path] | None, typer.Option(help="Also write the labels here: .parquet, .jsonl or .csv. Repeatable.")
+]
+NeuronpediaOption = Annotated[
+    Path | None, typer.Option(help="Also write explanations in Neuronpedia's format, a JSON object a line.")
+]
+
+
 def label(
-    features: Annotated[
-        str | None, typer.Option(help="0:4096 (the end left out), 17, or several with commas; all by default.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")
-    ] = "pystdlib",
-    dictionary: Annotated[
-        str, typer.Option(help="file:FOLDER, FORMAT:PLACE, neurons:mlp.3 and the like, or the bundled one.")
-    ] = "pystdlib-sae",
-    corpus: Annotated[
-        str, typer.Option(help="stdlib, a file of texts (.jsonl, .parquet, .txt), a folder, or a hub dataset.")
-    ] = "stdlib",
-    tokens: Annotated[int, typer.Option(min=10_000, help="Tokens of the corpus to index.")] = 300_000,
+    features: FeaturesOption = None,
+    model: ModelOption = "pystdlib",
+    dictionary: DictionaryOption = "pystdlib-sae",
+    corpus: CorpusOption = "stdlib",
+    tokens: TokensOption = 300_000,
     out: Annotated[Path, typer.Option(help="Folder for the labels, their table and their pages.")] = Path("labels"),
-    llm: Annotated[
-        str | None,
-        typer.Option(
-            help="openai:NAME, anthropic:NAME or openai:NAME@URL, for what the rules do not explain well enough."
-        ),
-    ] = None,
-    stages: Annotated[
-        str | None,
-        typer.Option(help="In order, of rules and the strategies; rules, and with --llm rules,oneshot by default."),
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="Of all language models together, as 20usd, 5Mtokens, or both with a comma.")
-    ] = None,
+    llm: LlmOption = None,
+    stages: StagesOption = None,
+    budget: BudgetOption = None,
     prices: Annotated[Path | None, typer.Option(help="File of prices, read over those of the package.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way to the language model.")] = 64,
     enough: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Refine-split score from which on no dearer stage is tried.")
     ] = 0.7,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes, as many as there are processors by default.")
-    ] = None,
+    workers: WorkersOption = None,
     pages: Annotated[bool, typer.Option("--pages/--no-pages", help="Write a page for every feature.")] = True,
-    export: Annotated[
-        list[Path] | None, typer.Option(help="Also write the labels here: .parquet, .jsonl or .csv. Repeatable.")
-    ] = None,
-    neuronpedia: Annotated[
-        Path | None, typer.Option(help="Also write explanations in Neuronpedia's format, a JSON object a line.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps: where the model runs.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16: what it computes in.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    export: ExportOption = None,
+    neuronpedia: NeuronpediaOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    seed: SeedOption = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and where the table is.")] = False,
 ) -> None:
     """Label the features of a dictionary, the cheapest way first, and write a table of them.
@@ -75,33 +86,35 @@ def label(
         from autointerp.report import ensure_writable
 
         ensure_writable(path)
-    laboratory = _laboratory(
-        quiet,
-        model=model,
-        dictionary=dictionary,
-        corpus=corpus,
-        tokens=tokens,
-        seed=seed,
-        device=device,
-        dtype=dtype,
-    )
-    from autointerp.labelling import LabelStore, about_of, parse_features, summarise, write_table
+    place = {"model": model, "dictionary": dictionary, "corpus": corpus, "tokens": tokens}
+    laboratory = _laboratory(quiet, seed=seed, device=device, dtype=dtype, **place)
+    from autointerp.labelling import LabelStore, about_of, parse_features
 
     size = laboratory.dictionary.size
     chosen = parse_features(f"0:{size}" if features is None else features, size)
     with LabelStore(out, about=about_of(laboratory)) as store:
-        try:
-            _label(laboratory, store, chosen, settings, quiet)
-        finally:
-            table = write_table(store)
-        if pages:
-            _write_pages(store, quiet)
-            table = write_table(store)
-        if not quiet:
-            for line in summarise(store.labels()).lines():
-                typer.echo(line)
+        table = _filled(laboratory, store, chosen, settings, pages=pages, quiet=quiet)
         _export(store, export or [], neuronpedia)
     typer.echo(f"table: {table}")
+
+
+def _filled(
+    laboratory: Laboratory, store: LabelStore, features: list[int], asked: _Asked, *, pages: bool, quiet: bool
+) -> Path:
+    """Label, write the pages, say what came of it; where the table of it is, which an interruption leaves whole too."""
+    from autointerp.labelling import summarise, write_table
+
+    try:
+        _label(laboratory, store, features, asked, quiet)
+    finally:
+        table = write_table(store)
+    if pages:
+        _write_pages(store, quiet)
+        table = write_table(store)
+    if not quiet:
+        for line in summarise(store.labels()).lines():
+            typer.echo(line)
+    return table
 
 
 def _laboratory(quiet: bool, **options: Any) -> Laboratory:
@@ -144,7 +157,7 @@ def _label(laboratory: Laboratory, store: LabelStore, features: list[int], asked
 
     async def run() -> None:
         from autointerp.labelling import Cascade, open_workers
-        from autointerp.study._study import versions
+        from autointerp.study import versions
 
         async with open_workers(laboratory, count) as workers, AsyncExitStack() as stack:
             cascade = Cascade(
@@ -228,7 +241,7 @@ def _live(total: int, done: int, *, enabled: bool) -> Iterator[Callable[[Label],
 def _write_pages(store: LabelStore, quiet: bool) -> None:
     """Pages of the rows that have none, or whose row is younger."""
     from autointerp.cli._progress import progress_bar
-    from autointerp.labelling._table import page_of
+    from autointerp.labelling import page_of
     from autointerp.report import write_page
 
     labels = [label for label in store.labels() if label.status == "labelled"]

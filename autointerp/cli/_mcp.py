@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autointerp.cli._llm import CacheOption, PricesOption, ScientistOption, default_cache
+from autointerp.cli._options import (
+    CorpusOption,
+    DeviceOption,
+    DictionaryOption,
+    DtypeOption,
+    ModelOption,
+    SeedOption,
+    TokensOption,
+)
 from autointerp.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,13 +33,6 @@ _TOKEN = "AUTOINTERP_MCP_TOKEN"
 _GRACE_SECONDS = 2.0
 
 
-ModelOption = Annotated[str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")]
-DictionaryOption = Annotated[
-    str, typer.Option(help="file:FOLDER, FORMAT:PLACE, neurons:mlp.3 and the like, or the bundled one.")
-]
-CorpusOption = Annotated[
-    str, typer.Option(help="stdlib, a file of texts (.jsonl, .parquet, .txt), a folder, or a hub dataset.")
-]
 LimitsOption = Annotated[
     str,
     typer.Option(
@@ -50,11 +52,11 @@ def mcp(
     model: ModelOption = "pystdlib",
     dictionary: DictionaryOption = "pystdlib-sae",
     corpus: CorpusOption = "stdlib",
-    tokens: Annotated[int, typer.Option(min=10_000, help="Tokens of the corpus to index.")] = 300_000,
+    tokens: TokensOption = 300_000,
     out: OutOption = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps: where the model runs.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16: what it computes in.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    seed: SeedOption = 0,
     llm: ScientistOption = None,
     critic: Annotated[str | None, typer.Option(help="Model that plays the critic, if another.")] = None,
     budget: LimitsOption = "",

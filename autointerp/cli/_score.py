@@ -19,6 +19,7 @@ from autointerp.cli._llm import (
     SimulatorOption,
     open_roles,
 )
+from autointerp.cli._options import CorpusOption, DeviceOption, SeedOption, TokensOption
 
 if TYPE_CHECKING:
     from autointerp.llm import LLMs
@@ -39,8 +40,8 @@ def score(
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model, where the file does not say.")] = None,
     dictionary: Annotated[str | None, typer.Option(help="The dictionary, where the file does not say.")] = None,
-    corpus: Annotated[str, typer.Option(help="stdlib, a file of texts, a folder, or a hub dataset.")] = "stdlib",
-    tokens: Annotated[int, typer.Option(min=10_000, help="Tokens of the corpus to index.")] = 300_000,
+    corpus: CorpusOption = "stdlib",
+    tokens: TokensOption = 300_000,
     limit: Annotated[int | None, typer.Option(min=1, help="Score the first so many of the labels alone.")] = None,
     stress: Annotated[
         bool, typer.Option("--stress", help="Also score under circumstances that should destroy it.")
@@ -58,8 +59,8 @@ def score(
     llm_cache: CacheOption = None,
     prices: PricesOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write the report cards to this file.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps: where the model runs.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print one line for each explanation.")] = False,
 ) -> None:
     """Score explanations on text and interventions they were not made from: one report card each.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from autointerp.cli._options import ModelOption
 
 if TYPE_CHECKING:
     from autointerp.models import Check, Subject
@@ -15,9 +15,7 @@ FAILED = 1
 
 
 def sites(
-    model: Annotated[
-        str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")
-    ] = "pystdlib",
+    model: ModelOption = "pystdlib",
 ) -> int:
     """Print the sites of a model with the shapes of their activations, and what was checked about them.
 

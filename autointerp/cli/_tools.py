@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import typer
 from typer.core import TyperGroup
 
+from autointerp.cli._options import (
+    CorpusOption,
+    DeviceOption,
+    DictionaryOption,
+    DtypeOption,
+    ModelOption,
+    SeedOption,
+    TokensOption,
+)
 from autointerp.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,22 +89,16 @@ def list_tools(
 
 def _common(
     feature: Annotated[int, typer.Option(help="Number of the feature in the dictionary.")] = 0,
-    model: Annotated[
-        str, typer.Option(help="Folder or hub name of a transformers model, or the bundled one.")
-    ] = "pystdlib",
-    dictionary: Annotated[
-        str, typer.Option(help="file:FOLDER, FORMAT:PLACE, neurons:mlp.3 and the like, or the bundled one.")
-    ] = "pystdlib-sae",
-    corpus: Annotated[
-        str, typer.Option(help="stdlib, a file of texts (.jsonl, .parquet, .txt), a folder, or a hub dataset.")
-    ] = "stdlib",
-    tokens: Annotated[int, typer.Option(min=10_000, help="Tokens of the corpus to index.")] = 300_000,
+    model: ModelOption = "pystdlib",
+    dictionary: DictionaryOption = "pystdlib-sae",
+    corpus: CorpusOption = "stdlib",
+    tokens: TokensOption = 300_000,
     upstream: Annotated[
         list[str] | None, typer.Option(help="A further dictionary of the model, for attribute; repeat for several.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps: where the model runs.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16: what it computes in.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    seed: SeedOption = 0,
     json: Annotated[bool, typer.Option("--json", help="Print arguments, result and cost as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
@@ -210,8 +213,7 @@ def _use(tool: AnyTool, arguments: dict[str, Any], common: dict[str, Any]) -> No
     """Open the bench, call the tool and print what it found."""
     from autointerp.cli._progress import progress_bar
     from autointerp.dictionaries import open_dictionary
-    from autointerp.study import open_laboratory
-    from autointerp.study._bench import bench_of
+    from autointerp.study import bench_of, open_laboratory
     from autointerp.tools import Toolbox
 
     json, upstream, feature = common["json"], common["upstream"] or [], common["feature"]

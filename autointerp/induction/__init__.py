@@ -5,7 +5,8 @@ This room knows token strings and numbers; it knows no model, no dictionary and 
 
 from __future__ import annotations
 
+from autointerp.induction._apply import Terms
 from autointerp.induction._baselines import token_means
 from autointerp.induction._learn import Rule, learn
 
-__all__ = ["Rule", "learn", "token_means"]
+__all__ = ["Rule", "Terms", "learn", "token_means"]

@@ -15,7 +15,7 @@ from autointerp.labelling._stage import Rules, Stage
 from autointerp.labelling._store import LabelStore
 from autointerp.labelling._strategies import Asking
 from autointerp.labelling._summary import Summary, summarise
-from autointerp.labelling._table import write_table
+from autointerp.labelling._table import page_of, write_table
 from autointerp.labelling._workers import WorkError, Workers
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "about_of",
     "export",
     "open_workers",
+    "page_of",
     "parse_features",
     "summarise",
     "write_table",

@@ -12,19 +12,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from autointerp.activations import Index
-from autointerp.agents._offline import best_rule, insufficient, report_of
-from autointerp.agents._protocol import FEWEST_ACTIVATIONS, FEWEST_TEXTS, TEXTS
+from autointerp.agents import FEWEST_ACTIVATIONS, FEWEST_TEXTS, TEXTS, best_rule, insufficient, report_of
 from autointerp.errors import ProgramError
-from autointerp.induction import Rule, learn
-from autointerp.induction._apply import Terms
+from autointerp.induction import Rule, Terms, learn
 from autointerp.labelling._label import Attempt
 from autointerp.programs import Predictor
 from autointerp.records import Cost, Example, Explanation, FeatureStats, Program, ScoreResult, Unscored
 from autointerp.scoring import FEWEST, Controls, hold_out, simulated
-from autointerp.study._bench import like_in_density
-from autointerp.study._exams import contents, token_tables
-from autointerp.study._gate import refine_texts
-from autointerp.tools._examples import draw
+from autointerp.study import contents, like_in_density, refine_texts, token_tables
+from autointerp.tools import draw
 
 RULES = "rules"
 #: Rules whose tables a worker keeps, and texts on which they are checked against their programs.

@@ -16,9 +16,7 @@ from autointerp.labelling._label import Attempt
 from autointerp.models import Usage, Worker
 from autointerp.programs import Predictor
 from autointerp.records import Cost
-from autointerp.study import Laboratory
-from autointerp.study._bench import open_bench
-from autointerp.study._investigate import STRATEGIES
+from autointerp.study import STRATEGIES, Laboratory, open_bench
 
 if TYPE_CHECKING:
     from autointerp.llm import LLM

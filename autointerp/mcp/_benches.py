@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autointerp.programs import Predictor
-from autointerp.study import Laboratory
-from autointerp.study._bench import open_bench
+from autointerp.study import Laboratory, open_bench
 from autointerp.tools import Toolbox
 
 #: Features whose bench is kept: their figures, and the sandbox of each where code is run.

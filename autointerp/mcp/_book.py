@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Final
 
 from autointerp.errors import RetryWithOther
-from autointerp.tools._pages import pages_of, shown
+from autointerp.tools import pages_of, shown
 
 #: Answers that are kept: the oldest makes room.
 _KEPT: Final = 256

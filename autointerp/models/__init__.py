@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from autointerp.models._adapters import Adapter
 from autointerp.models._anatomy import RESIDUAL, Anatomy, Sum
-from autointerp.models._architectures import ADAPTERS, Architecture
+from autointerp.models._architectures import ADAPTERS, Architecture, adapters_for
 from autointerp.models._batch import Batch
 from autointerp.models._checks import Check
 from autointerp.models._devices import Choice, choose_device
@@ -15,7 +15,7 @@ from autointerp.models._edits import Edit, Operation
 from autointerp.models._fingerprint import fingerprint
 from autointerp.models._generate import Completions, Continuation
 from autointerp.models._gradients import Objective
-from autointerp.models._points import Columns, Fused, Pattern, Point, SitePoint
+from autointerp.models._points import Columns, Fused, Pattern, Point, SitePoint, joined
 from autointerp.models._positions import After, And, At, Generated, Marked, Not, Or, Positions, TokenIs
 from autointerp.models._run import Captured, Request
 from autointerp.models._subject import Subject
@@ -59,9 +59,11 @@ __all__ = [
     "TokenIs",
     "Usage",
     "Worker",
+    "adapters_for",
     "choose_device",
     "exchanges",
     "fingerprint",
     "inspect_subject",
+    "joined",
     "sweep",
 ]

@@ -5,23 +5,26 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from autointerp.study._bench import matched_feature
+from autointerp.study._bench import bench_of, like_in_density, matched_feature, open_bench
 from autointerp.study._card import ReportCard, ReportCards
 from autointerp.study._circuit import CircuitQuestion, study_circuit
-from autointerp.study._exams import Exams
+from autointerp.study._exams import Exams, contents, token_tables
 from autointerp.study._labels import Label, LabelFormat, read_labels
 from autointerp.study._open import Laboratory, open_laboratory
 from autointerp.study._score import Claimed, Stress, Submission, default_metrics, read_submission, score_explanations
-from autointerp.study._study import explain, grade_report, study_feature
+from autointerp.study._study import explain, grade_report, study_feature, versions
 
 if TYPE_CHECKING:
     from autointerp.study._ask import Event, explain_events, explain_sync
     from autointerp.study._ask import explain as explain_feature
     from autointerp.study._embed import investigation_graph
-    from autointerp.study._investigate import Inquiry, investigate_feature
+    from autointerp.study._gate import refine_texts
+    from autointerp.study._investigate import STRATEGIES, Inquiry, investigate_feature
     from autointerp.study._runs import RunFolder, RunSettings
+    from autointerp.study._sample import sample_of
 
 __all__ = [
+    "STRATEGIES",
     "CircuitQuestion",
     "Claimed",
     "Event",
@@ -36,6 +39,8 @@ __all__ = [
     "RunSettings",
     "Stress",
     "Submission",
+    "bench_of",
+    "contents",
     "default_metrics",
     "explain",
     "explain_events",
@@ -44,13 +49,19 @@ __all__ = [
     "grade_report",
     "investigate_feature",
     "investigation_graph",
+    "like_in_density",
     "matched_feature",
+    "open_bench",
     "open_laboratory",
     "read_labels",
     "read_submission",
+    "refine_texts",
+    "sample_of",
     "score_explanations",
     "study_circuit",
     "study_feature",
+    "token_tables",
+    "versions",
 ]
 
 #: What only investigations need, by module and name there: `explain` without options starts without it.
@@ -59,11 +70,14 @@ _LATER = {
     "Inquiry": ("_investigate", "Inquiry"),
     "RunFolder": ("_runs", "RunFolder"),
     "RunSettings": ("_runs", "RunSettings"),
+    "STRATEGIES": ("_investigate", "STRATEGIES"),
     "explain_events": ("_ask", "explain_events"),
     "explain_feature": ("_ask", "explain"),
     "explain_sync": ("_ask", "explain_sync"),
     "investigate_feature": ("_investigate", "investigate_feature"),
     "investigation_graph": ("_embed", "investigation_graph"),
+    "refine_texts": ("_gate", "refine_texts"),
+    "sample_of": ("_sample", "sample_of"),
 }
 
 

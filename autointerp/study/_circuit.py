@@ -85,19 +85,9 @@ def study_circuit(
     subject = Subject.load(model, device=device)
     before = Usage(subject.usage.forward_passes, subject.usage.tokens)
     parts = Parts(subject)
-    if question.task.endswith(".jsonl"):
-        path = Path(question.task)
-        whole, asks = read_task(subject, path, metric), f"the pairs of {path.name}"
-    else:
-        kind = generator_named(question.task)
-        whole, asks = kind.make(subject, 2 * question.pairs, seed=question.seed, metric=metric), kind.asks
+    whole, asks = _task(subject, question)
     found_on, held_out = whole.halves()
-    progress("attributing to edges", None, None)
-    scores = integrated_edge_attribution(parts, found_on)
-    progress("trying the best edges", None, None)
-    scores = rechecked(parts, found_on, scores, question.recheck)
-    circuit = _cut(parts, found_on, scores, question.edges)
-    effects = node_patching(parts, found_on).mean(0)
+    scores, circuit, effects = _found(parts, found_on, question, progress)
     progress("naming the heads", None, None)
     named = _roles(parts, found_on, circuit, question.seed)
     causal, grade = _explained(parts, found_on, held_out, circuit, question, progress)
@@ -115,15 +105,8 @@ def study_circuit(
         pairs=len(found_on),
         held_out=len(held_out),
         all_edges=parts.graph.size,
-        nodes=tuple(_node(parts, number, float(effects[number])) for number in circuit.nodes()),
-        edges=tuple(
-            CircuitEdge(
-                source=a,
-                target=b,
-                score=float(scores.mean[parts.graph.target_numbers[b], parts.graph.source_numbers[a]]),
-            )
-            for a, b in circuit.names()
-        ),
+        nodes=tuple(_node(parts, number, effects[number]) for number in circuit.nodes()),
+        edges=_edges(circuit, scores),
         roles=tuple(_role(one) for one in named),
         curve=curve,
         causal=causal,
@@ -136,6 +119,27 @@ def study_circuit(
         version=__version__,
         seed=question.seed,
     )
+
+
+def _task(subject: Subject, question: CircuitQuestion) -> tuple[Task, str]:
+    """The pairs, half to find the circuit on and half to grade it on, and what they ask in words."""
+    metric = metric_named(question.metric)
+    if question.task.endswith(".jsonl"):
+        path = Path(question.task)
+        return read_task(subject, path, metric), f"the pairs of {path.name}"
+    kind = generator_named(question.task)
+    return kind.make(subject, 2 * question.pairs, seed=question.seed, metric=metric), kind.asks
+
+
+def _found(
+    parts: Parts, task: Task, question: CircuitQuestion, progress: Progress
+) -> tuple[EdgeScores, Circuit, list[float]]:
+    """The scores of all edges, the circuit of the best, and the effect of patching each node."""
+    progress("attributing to edges", None, None)
+    scores = integrated_edge_attribution(parts, task)
+    progress("trying the best edges", None, None)
+    scores = rechecked(parts, task, scores, question.recheck)
+    return scores, _cut(parts, task, scores, question.edges), node_patching(parts, task).mean(0).tolist()
 
 
 def _cut(parts: Parts, task: Task, scores: EdgeScores, edges: int | None) -> Circuit:

@@ -45,7 +45,7 @@ def investigation_graph(
 
     Raises InputError for a setting that there is not.
     """
-    from autointerp.agents._graph import investigation
+    from autointerp.agents import investigation
 
     unknown = settings.keys() - (
         RunSettings.model_fields.keys() - {"strategy", "feature", "id", "format", "autointerp"}

@@ -8,7 +8,8 @@ from __future__ import annotations
 from autointerp.tools._bench import HeldOut, Workbench
 from autointerp.tools._code import StoppedByError
 from autointerp.tools._effects import Effects, effects_of
-from autointerp.tools._examples import Sample, sample_texts
+from autointerp.tools._examples import Sample, draw, sample_texts
+from autointerp.tools._pages import pages_of, shown
 from autointerp.tools._record import Called, Failure, Record, ToolLog
 from autointerp.tools._registry import all_tools
 from autointerp.tools._tool import AnyTool, Arguments, Result, Tool
@@ -30,6 +31,9 @@ __all__ = [
     "Toolbox",
     "Workbench",
     "all_tools",
+    "draw",
     "effects_of",
+    "pages_of",
     "sample_texts",
+    "shown",
 ]

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from autointerp.errors import OrganismError
 from autointerp.eval.organisms.planted.network._extension import Extension
-from autointerp.models._anatomy import Anatomy
-from autointerp.models._points import Point
+from autointerp.models import Anatomy, Point
 from autointerp.records import Site, SiteKind
 
 

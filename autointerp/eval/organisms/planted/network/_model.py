@@ -10,8 +10,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from autointerp.eval.organisms.planted.network._attachment import Places, live_positions
 from autointerp.eval.organisms.planted.network._config import ExtendedConfig
 from autointerp.eval.organisms.planted.network._extension import Extension
-from autointerp.models._adapters import Adapter
-from autointerp.models._architectures import adapters_for
+from autointerp.models import Adapter, adapters_for
 
 
 class ExtendedForCausalLM(PreTrainedModel):  # type: ignore[misc]

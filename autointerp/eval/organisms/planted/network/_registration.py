@@ -9,9 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from autointerp.eval.organisms.planted.network._config import ExtendedConfig
 from autointerp.eval.organisms.planted.network._model import ExtendedForCausalLM, inside
-from autointerp.models import Adapter, Point
-from autointerp.models._anatomy import Anatomy
-from autointerp.models._points import joined
+from autointerp.models import Adapter, Anatomy, Point, joined
 
 _INSIDE = "network"
 
