@@ -33,7 +33,8 @@ class Pass:
     logits: whether to go on to the logits.
     start: a resid_post site and the activations to resume from there.
     follow: whether gradients are to be taken of what is read, with respect to what is captured.
-    ending: whether of the logits those of the last column alone are wanted.
+    ending: whether of the logits those of the last column alone are wanted, or of which column of each text, int64 [batch]. For
+        models that go on from a cache, whose head and MLP therefore work token by token.
     """
 
     inputs: dict[str, Any]
@@ -42,12 +43,15 @@ class Pass:
     logits: bool = False
     start: tuple[Site, Tensor] | None = None
     follow: bool = False
-    ending: bool = False
+    ending: bool | Tensor = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Read:
-    """What a forward pass read: activations by site, and logits; with their graph where it was followed."""
+    """What a forward pass read: activations by site, and logits; with their graph where it was followed.
+
+    Of a pass with an `ending` the logits are those of one column, [batch, 1, vocabulary].
+    """
 
     sites: dict[Site, Tensor] = field(default_factory=dict)
     logits: Tensor | None = None
@@ -74,8 +78,9 @@ def forward(layout: Layout, task: Pass) -> Read:
     last: list[Tensor] = []
     skipped = layout.blocks[: task.start[0].layer + 1] if task.start is not None else []
     resumed = task.start[1] if task.start is not None else None
-    mlp = _last_mlp(layout, sites) if task.ending and len(skipped) < layout.layers else None
-    unembed = layout.unembed if task.ending else None
+    brief = task.ending is not False
+    mlp = _last_mlp(layout, sites) if brief and len(skipped) < layout.layers else None
+    unembed = layout.unembed if brief else None
     with (
         _TRACING,
         layout.computing(sites),
@@ -98,17 +103,42 @@ def forward(layout: Layout, task: Pass) -> Read:
                 read[site] = value.save()
         if mlp is not None:
             tokens = mlp.input
-            ending = mlp(tokens[:, -1:].contiguous())
+            ending = mlp(_picked(tokens, task.ending))
             if isinstance(ending, Tensor):
-                mlp.skip(nn.functional.pad(ending, (0, 0, tokens.shape[1] - 1, 0)))
+                mlp.skip(_put_back(ending, tokens.shape[1], task.ending))
         if unembed is not None:
-            # A copy: on a slice with gaps torch multiplies text by text.
-            unembed.input = unembed.input[:, -1:].contiguous()
+            unembed.input = _picked(unembed.input, task.ending)
         if task.logits and head is not None:
             last.append(head.output.save())
         else:
             tracer.stop()
-    return Read(read, last[0] if last else None)
+    return Read(read, _ending_of(last[0] if last else None, task.ending))
+
+
+def _ending_of(logits: Tensor | None, ending: bool | Tensor) -> Tensor | None:
+    """The logits of the columns that are wanted, also where the head computed them all; a classifier's as they are."""
+    if logits is None or ending is False or logits.ndim < 3 or logits.shape[1] == 1:
+        return logits
+    return _picked(logits, ending)
+
+
+def _picked(x: Tensor, ending: bool | Tensor) -> Tensor:
+    """One column of each text, [batch, 1, …]; what has no columns as it is."""
+    if x.ndim < 3:
+        return x
+    if isinstance(ending, Tensor):
+        return x[torch.arange(len(x), device=x.device), ending.to(x.device)][:, None]
+    # A copy: on a slice with gaps torch multiplies text by text.
+    return x[:, -1:].contiguous()
+
+
+def _put_back(part: Tensor, columns: int, ending: bool | Tensor) -> Tensor:
+    """One column of each text where it was, and zeros in the others, which nothing reads."""
+    if not isinstance(ending, Tensor):
+        return nn.functional.pad(part, (0, 0, columns - 1, 0))
+    whole = part.new_zeros(len(part), columns, part.shape[-1])
+    whole[torch.arange(len(part), device=part.device), ending.to(part.device)] = part[:, 0]
+    return whole
 
 
 def _last_mlp(layout: Layout, sites: Sequence[Site]) -> Any:

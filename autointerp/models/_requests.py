@@ -28,13 +28,14 @@ def request_of(
     *,
     capture: Iterable[Site] = (),
     edits: Sequence[Edit] = (),
-    logits: bool = False,
+    logits: bool | Tensor = False,
     start: tuple[Site, Tensor] | None = None,
     grad_of: Objective | Sequence[Objective] | None = None,
 ) -> Request:
     """The arguments of `Subject.run`, checked as far as that goes without running them. Raises ModelError."""
     objectives = grad_of if grad_of is None or isinstance(grad_of, Objective) else tuple(grad_of)
-    request = Request(batch_of(subject, ids), frozenset(capture), tuple(edits), logits, start, objectives)
+    wanted = logits if isinstance(logits, Tensor) else bool(logits)
+    request = Request(batch_of(subject, ids), frozenset(capture), tuple(edits), wanted, start, objectives)
     check(subject, request)
     return request
 
@@ -64,8 +65,9 @@ def check(subject: Subject, request: Request | Continuation) -> None:
         check_length(subject, mask)
         sites = [edit.site for edit in request.edits] + [o.site for o in request.objectives if o.site is not None]
         subject._layout.order([*request.capture, *sites])
-        if not subject.has_logits and (request.logits or any(o.site is None for o in request.objectives)):
+        if not subject.has_logits and (request.reads_logits or any(o.site is None for o in request.objectives)):
             raise ModelError(f"{subject.name} has no head and so no logits: read a site instead")
+        check_places(request)
         return
     if not subject.causal or not subject.has_logits:
         raise ModelError(f"{subject.name} writes no text: generation needs a causal model with a head")
@@ -106,6 +108,21 @@ def batch_of(subject: Subject, ids: Tensor | Batch) -> Batch:
         found = f"{batch.mask.dtype} {tuple(batch.mask.shape)}"
         raise ModelError(f"the mask of a batch of ids {tuple(batch.ids.shape)} is bool of that shape, not {found}")
     return batch
+
+
+def check_places(request: Request) -> None:
+    """See that the columns whose logits are wanted are columns of the texts. Raises ModelError."""
+    places, batch = request.places, request.batch
+    if places is None:
+        return
+    if places.dtype != torch.int64 or places.shape != (len(batch),):
+        found = f"{places.dtype} {tuple(places.shape)}"
+        raise ModelError(
+            f"logits after one column of each of {len(batch)} texts are asked for by int64 [batch], not {found}"
+        )
+    outside = places[(places < 0) | (places >= request.columns)].tolist()
+    if outside:
+        raise ModelError(f"there is no column {outside[0]} to read logits after: give 0 to {request.columns - 1}")
 
 
 def check_length(subject: Subject, mask: Tensor, more: int = 0) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from autointerp.errors import ModelError
 from autointerp.models._apply import Block, Frame, Placed, changes
 from autointerp.models._batch import Batch
-from autointerp.models._cache import inputs_of
+from autointerp.models._cache import inputs_of, resumes
 from autointerp.models._edits import Edit
 from autointerp.models._forward import Pass, Read, forward
 from autointerp.models._gradients import Objective, gradients
@@ -28,7 +28,7 @@ class Request:
     batch: Batch
     capture: frozenset[Site] = frozenset()
     edits: tuple[Edit, ...] = ()
-    logits: bool = False
+    logits: bool | Tensor = False
     start: tuple[Site, Tensor] | None = None
     grad_of: Objective | tuple[Objective, ...] | None = None
 
@@ -36,6 +36,16 @@ class Request:
     def objectives(self) -> tuple[Objective, ...]:
         """Of what gradients are taken."""
         return (self.grad_of,) if isinstance(self.grad_of, Objective) else self.grad_of or ()
+
+    @property
+    def reads_logits(self) -> bool:
+        """Whether its logits are wanted, at all places or at some."""
+        return self.logits is not False
+
+    @property
+    def places(self) -> Tensor | None:
+        """After which column of each text alone its logits are wanted."""
+        return self.logits if isinstance(self.logits, Tensor) else None
 
     @property
     def columns(self) -> int:
@@ -50,7 +60,7 @@ class Captured:
     Attributes
     ----------
     sites: activations [batch, tokens, width] by site, [batch, heads, tokens, tokens] at a `pattern`.
-    logits: [batch, tokens, vocabulary], if asked for.
+    logits: [batch, tokens, vocabulary], if asked for; [batch, vocabulary], if asked for after one column of each text.
     grads: by captured site, the gradient of the objective, of the shape of the site; of several objectives, with one more axis
         [objectives, …] in front.
     objective: the objective's value for each text, [batch] or [objectives, batch].
@@ -85,9 +95,10 @@ def run(layout: Layout, requests: Sequence[Request]) -> list[Captured]:
         inputs_of(layout, joint.ids, joint.mask),
         frozenset[Site]().union(read_by_objectives, *(request.capture for request in requests)),
         changes(placed, frame),
-        any(request.logits or any(o.site is None for o in request.objectives) for request in requests),
+        any(request.reads_logits or any(o.site is None for o in request.objectives) for request in requests),
         _joined_start(requests, joint.ids.shape[1]),
         follow,
+        resumes(layout) and _joined_places(requests),
     )
     read = forward(layout, task)
     grads, values = _differentiate(requests, blocks, frame, read) if follow else ({}, [None] * len(requests))
@@ -117,6 +128,16 @@ def _moved(request: Request, device: torch.device) -> Request:
     if batch.ids.device == device and batch.mask.device == device:
         return request
     return replace(request, batch=Batch(batch.ids.to(device), batch.mask.to(device)))
+
+
+def _joined_places(requests: Sequence[Request]) -> bool | Tensor:
+    """The one column of each text of the pass whose logits are read; False where one request reads more."""
+    reading = [request for request in requests if request.reads_logits]
+    if not reading or any(request.places is None for request in reading) or any(r.objectives for r in requests):
+        return False
+    return torch.cat(
+        [torch.zeros(len(r.batch), dtype=torch.int64) if r.places is None else r.places.cpu() for r in requests]
+    )
 
 
 def _joined_start(requests: Sequence[Request], columns: int) -> tuple[Site, Tensor] | None:
@@ -177,12 +198,15 @@ def _share(
         # A view would keep the activations of all the others alive.
         return x.clone()
 
+    logits = own(read.logits, None) if request.reads_logits and read.logits is not None else None
+    if logits is not None and logits.ndim == 3 and (places := request.places) is not None:
+        logits = logits[:, 0] if logits.shape[1] == 1 else logits[torch.arange(len(logits)), places]
     several = not isinstance(request.grad_of, Objective)
     count = len(request.objectives)
     gradient = {site: own(grads[site], site, 1)[:count] for site in request.capture} if count else {}
     return Captured(
         {site: own(read.sites[site], site) for site in request.capture},
-        own(read.logits, None) if request.logits and read.logits is not None else None,
+        logits,
         gradient if several else {site: grad[0] for site, grad in gradient.items()},
         objective if several or objective is None else objective[0],
         Usage(1, request.batch.ids.numel()),

@@ -291,7 +291,7 @@ class Subject:
         *,
         capture: Iterable[Site] = (),
         edits: Sequence[Edit] = (),
-        logits: bool = False,
+        logits: bool | Tensor = False,
         start: tuple[Site, Tensor] | None = None,
         grad_of: Objective | Sequence[Objective] | None = None,
     ) -> Captured:
@@ -302,7 +302,8 @@ class Subject:
         ids: a batch; or int64 [batch, tokens], padded on the right (an encoder takes every `padding` in it for padding).
         capture: sites to read, after the edits at that site.
         edits: changes to make, applied at each site in the order given.
-        logits: whether to read the logits too.
+        logits: whether to read the logits too; int64 [batch] for those after this column of each text alone, which spares most
+            of the head.
         start: a resid_post site and what an earlier run on the same ids read there; the blocks up to it are skipped.
         grad_of: of what to take the gradient at the captured sites.
 

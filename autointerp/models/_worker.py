@@ -172,10 +172,12 @@ class Worker:
         sites = [*request.capture, *(edit.site for edit in request.edits)]
         sites += [o.site for o in request.objectives if o.site is not None]
         order = self._subject.sites()
-        whole = request.logits or any(o.site is None for o in request.objectives)
+        whole = request.reads_logits or any(o.site is None for o in request.objectives)
         depth = None if whole or not sites else max(sites, key=order.index).layer
         patterns = any(site.kind is SiteKind.PATTERN for site in sites)
-        return bool(request.objectives), request.start and request.start[0], depth, patterns
+        # The head takes much of a pass, and those that read it at one place of a text need little of it.
+        everywhere = request.places is None
+        return bool(request.objectives), request.start and request.start[0], depth, patterns, everywhere
 
     def _enter(self, job: _Job, *, wait: bool = True) -> bool:
         """Put a job into the queue. False where that is full and `wait` is not wanted."""

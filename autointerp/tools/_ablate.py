@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from autointerp.tools._bench import Workbench
-from autointerp.tools._changes import Shift, changed, clean, shift, told
+from autointerp.tools._changes import Shift, changed, clean, shift
+from autointerp.tools._compared import told
 from autointerp.tools._texts import (
     Count,
     FeatureNumber,
@@ -57,9 +58,12 @@ class Ablate(Tool[AblateArguments, AblateResult]):
         places = [column(arguments.read, text, "read") for text in ids]
         wanted = [columns(arguments.positions, text) for text in ids]
         before = clean(bench, ids, places, feature)
-        amounts = torch.zeros_like(before.activations)
-        for row, some in enumerate(wanted):
-            amounts[row, some] = -before.activations[row, some]
+        amounts = -before.activations
+        if arguments.positions is not None:
+            kept = torch.zeros_like(amounts)
+            for row, some in enumerate(wanted):
+                kept[row, some] = amounts[row, some]
+            amounts = kept
         after = changed(bench, before, feature, amounts[None], "texts")
         shifts = tuple(shift(bench, before, row, after[0, row], arguments.count) for row in range(len(ids)))
         return AblateResult(feature=feature, removed=tuple(amounts.abs().amax(1).tolist()), shifts=shifts)

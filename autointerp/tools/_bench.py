@@ -53,11 +53,12 @@ class Workbench:
         *,
         capture: Iterable[Site] = (),
         edits: Sequence[Edit] = (),
-        logits: bool = False,
+        logits: bool | Tensor = False,
+        start: tuple[Site, Tensor] | None = None,
         grad_of: Objective | Sequence[Objective] | None = None,
     ) -> Captured:
         """`Subject.run`, at the expense of the call of a tool under way."""
-        captured = self.subject.run(ids, capture=capture, edits=edits, logits=logits, grad_of=grad_of)
+        captured = self.subject.run(ids, capture=capture, edits=edits, logits=logits, start=start, grad_of=grad_of)
         spend(captured.usage)
         return captured
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,21 +11,14 @@ from torch import Tensor
 
 from autointerp.errors import Adapt, RetryWithOther
 from autointerp.models import Batch, Edit, Operation
+from autointerp.records import Site, SiteKind
 from autointerp.tools._bench import Workbench
+from autointerp.tools._compared import Compared, TokenChange
 from autointerp.tools._texts import strings
 from autointerp.tools._tool import Result
 
 #: Logits that one pass may return: 256 MiB.
 _MOST_LOGITS = 1 << 26
-
-
-class TokenChange(Result):
-    """A possible next token: its probability before and after, and the change of its logit less the mean change."""
-
-    token: str
-    before: float
-    after: float
-    logit_change: float
 
 
 class Shift(Result):
@@ -45,18 +39,21 @@ class Clean:
     Attributes
     ----------
     ids, batch: the texts, BOS first, and the same with padding.
-    places: the column of each text after which predictions are compared.
+    places: the column of each text after which predictions are compared, int64 [texts].
     activations: of the feature, [texts, tokens], zero at BOS and padding.
     scale: of the dictionary's directions, [texts, tokens].
     logits: there, [texts, vocabulary].
+    start: a site before everything that the feature writes, and what was read there, from which a run with a change resumes;
+        None where the model has none.
     """
 
     ids: list[list[int]]
     batch: Batch
-    places: list[int]
+    places: Tensor
     activations: Tensor
     scale: Tensor
     logits: Tensor
+    start: tuple[Site, Tensor] | None
 
 
 def need_logits(bench: Workbench) -> None:
@@ -65,19 +62,39 @@ def need_logits(bench: Workbench) -> None:
         raise Adapt(f"{bench.subject.name} has no logits: look at activations instead, with activations_on")
 
 
-def clean(bench: Workbench, ids: list[list[int]], places: list[int], feature: int) -> Clean:
+def clean(bench: Workbench, ids: list[list[int]], places: Sequence[int], feature: int) -> Clean:
     """Run texts as they are. Raises Adapt for a model without logits."""
     need_logits(bench)
-    site, batch = bench.dictionary.input_site, bench.subject.batch(ids)
-    xs, parts = [], []
-    for rows in chunks(bench, len(ids), batch.ids.shape[1]):
-        run = bench.run(Batch(batch.ids[rows], batch.mask[rows]), capture=[site], logits=True)
-        assert run.logits is not None
-        xs.append(run.sites[site])
-        parts.append(run.logits[torch.arange(len(run.logits)), places[rows]].float())
-    x = torch.cat(xs)
-    activations = inside(bench, bench.dictionary.encode_one(x, feature).float(), ids)
-    return Clean(ids, batch, places, activations, bench.dictionary.scale(x).float(), torch.cat(parts))
+    site, batch, after = bench.dictionary.input_site, bench.subject.batch(ids), torch.tensor(places)
+    before = stream_before(bench, bench.dictionary.writes(feature))
+    runs = [
+        bench.run(Batch(batch.ids[rows], batch.mask[rows]), capture={site} | before, logits=after[rows])
+        for rows in chunks(bench, len(ids), batch.ids.shape[1])
+    ]
+    x = joined([run.sites[site] for run in runs])
+    return Clean(
+        ids,
+        batch,
+        after,
+        inside(bench, bench.dictionary.encode_one(x, feature).float(), ids),
+        bench.dictionary.scale(x).float(),
+        joined([run.logits.float() for run in runs if run.logits is not None]),
+        next(((start, joined([run.sites[start] for run in runs])) for start in before), None),
+    )
+
+
+def stream_before(bench: Workbench, sites: Iterable[Site]) -> frozenset[Site]:
+    """The last residual stream that a run can resume from and still come by all of these sites; empty where there is none."""
+    if not bench.subject.anatomy.blocks:
+        return frozenset()
+    order = bench.subject.sites()
+    first = min(map(order.index, sites))
+    return frozenset([site for site in order[: first + 1] if site.kind is SiteKind.RESID_POST][-1:])
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """One after the other; one alone as it is, without a copy."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def chunks(bench: Workbench, rows: int, tokens: int) -> Iterator[slice]:
@@ -90,9 +107,11 @@ def inside(bench: Workbench, values: Tensor, ids: Sequence[Sequence[int]]) -> Te
     """Values [texts, tokens] with zero at BOS, at what closes a text, and at padding. Raises Adapt where one is not finite."""
     kept = values.detach().clone()
     kept[:, 0] = 0.0
-    for row, text in zip(kept, ids, strict=True):
-        row[len(text) :] = 0.0
-    if not kept.isfinite().all():
+    for row, text in enumerate(ids):
+        if len(text) < kept.shape[1]:
+            kept[row, len(text) :] = 0.0
+    # A sum that is finite has finite terms; one that is not may also be of large ones.
+    if not math.isfinite(kept.sum()) and not kept.isfinite().all():
         raise Adapt(f"{bench.subject.name} computes activations that are not finite on such texts: give others")
     return kept
 
@@ -111,66 +130,36 @@ def changed(bench: Workbench, before: Clean, feature: int, amounts: Tensor, argu
     scaled = (amounts.to(before.scale) * before.scale).reshape(rows * texts, tokens, 1)
     writes = bench.dictionary.writes(feature)
     ids, mask = before.batch.ids.repeat(rows, 1), before.batch.mask.repeat(rows, 1)
-    places, parts = before.places * rows, []
+    places, parts = before.places.repeat(rows), []
     for some in chunks(bench, rows * texts, tokens):
         edits = [Edit(site, Operation.ADD, scaled[some] * vector.to(scaled)) for site, vector in writes.items()]
-        logits = bench.run(Batch(ids[some], mask[some]), edits=edits, logits=True).logits
+        start = before.start and (before.start[0], before.start[1].repeat(rows, 1, 1)[some])
+        logits = bench.run(Batch(ids[some], mask[some]), edits=edits, logits=places[some], start=start).logits
         assert logits is not None
-        parts.append(logits[torch.arange(len(logits)), places[some]].float())
-    found = torch.cat(parts)
-    if not found.isfinite().all():
+        parts.append(logits.float())
+    found = joined(parts)
+    if not math.isfinite(found.sum()) and not found.isfinite().all():
         raise RetryWithOther(argument, "the model computes no finite logits with that: give a smaller change")
+    if not same.any():
+        return found.reshape(rows, texts, -1)
     return torch.where(same[..., None].to(found.device), unchanged, found.reshape(rows, texts, -1))
 
 
-def kl(before: Tensor, after: Tensor) -> Tensor:
-    """KL(before ‖ after) in nats of logits [..., vocabulary]."""
-    p, q = before.log_softmax(-1), after.log_softmax(-1)
-    return torch.nn.functional.kl_div(q, p, log_target=True, reduction="none").sum(-1).clamp(min=0.0)
-
-
-def relative(before: Tensor, after: Tensor) -> Tensor:
-    """Changes of logits less their mean over the vocabulary, which no softmax sees."""
-    change = after - before
-    return change - change.mean(-1, keepdim=True)
+def compared(bench: Workbench, before: Tensor, after: Tensor) -> Compared:
+    """Predictions from logits [texts, vocabulary] before and after."""
+    return Compared.of(bench.subject.strings, before, after)
 
 
 def shift(bench: Workbench, before: Clean, text: int, after: Tensor, count: int) -> Shift:
     """What changed in the prediction of one text, whose logits are now `after` [vocabulary]."""
-    raised, lowered = extremes(bench, before.logits[text][None], after[None], count)
-    place = before.places[text]
+    found = compared(bench, before.logits[text][None], after[None])
+    raised, lowered = found.extremes(count)
+    place = int(before.places[text])
     return Shift(
         text=text,
         position=place - 1,
         token=strings(bench, [before.ids[text][place]])[0],
-        kl=float(kl(before.logits[text], after)),
+        kl=found.kl(),
         raised=raised,
         lowered=lowered,
     )
-
-
-def extremes(
-    bench: Workbench, before: Tensor, after: Tensor, count: int
-) -> tuple[tuple[TokenChange, ...], tuple[TokenChange, ...]]:
-    """The tokens whose logits rise and fall most in the mean over texts, most first; logits are [texts, vocabulary]."""
-    change = relative(before, after).mean(0)
-    count = min(count, len(change))
-    high, low = change.topk(count), change.topk(count, largest=False)
-    raised, lowered = high.indices[high.values > 0], low.indices[low.values < 0]
-    return tuple(token_changes(bench, before, after, raised)), tuple(token_changes(bench, before, after, lowered))
-
-
-def token_changes(bench: Workbench, before: Tensor, after: Tensor, tokens: Tensor) -> list[TokenChange]:
-    """What happens to some tokens, ids [tokens], in the mean over texts; logits are [texts, vocabulary]."""
-    change = relative(before, after)[:, tokens].mean(0).tolist()
-    p, q = (x.softmax(-1)[:, tokens].mean(0).tolist() for x in (before, after))
-    names = strings(bench, tokens.tolist())
-    return [
-        TokenChange(token=name, before=b, after=a, logit_change=c)
-        for name, b, a, c in zip(names, p, q, change, strict=True)
-    ]
-
-
-def told(changes: Sequence[TokenChange]) -> str:
-    """Changes of tokens on one line."""
-    return ", ".join(f"{c.token!r} {c.logit_change:+.2f} ({c.before:.3f} → {c.after:.3f})" for c in changes) or "none"

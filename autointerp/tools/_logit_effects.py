@@ -10,7 +10,8 @@ from pydantic import Field
 from autointerp.errors import Adapt
 from autointerp.records import TokenLogit
 from autointerp.tools._bench import Workbench
-from autointerp.tools._changes import TokenChange, changed, clean, extremes, token_changes, told
+from autointerp.tools._changes import changed, clean, compared
+from autointerp.tools._compared import TokenChange, told
 from autointerp.tools._examples import draw
 from autointerp.tools._texts import Count, FeatureNumber, Texts, feature_number, single_tokens, strings, token_ids
 from autointerp.tools._tool import Arguments, Result, Tool
@@ -172,11 +173,12 @@ def _measured(
     each = torch.arange(len(texts))
     amounts[each, places] = -before.activations[each, places]
     without = changed(bench, before, feature, amounts[None], "texts")[0]
-    raised, lowered = extremes(bench, without, before.logits, arguments.count)
+    found = compared(bench, without, before.logits)
+    raised, lowered = found.extremes(arguments.count)
     return Measured(
         texts=len(texts),
         activation=float(before.activations[each, places].mean()),
         promotes=raised,
         suppresses=lowered,
-        followed=tuple(token_changes(bench, without, before.logits, followed.to(without.device))),
+        followed=found.tokens(followed),
     )

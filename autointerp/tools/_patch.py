@@ -12,7 +12,8 @@ from autointerp.errors import RetryWithOther
 from autointerp.models import At, Batch, Edit, Operation
 from autointerp.records import Site, SiteKind
 from autointerp.tools._bench import Workbench
-from autointerp.tools._changes import chunks, kl, need_logits
+from autointerp.tools._changes import chunks, need_logits
+from autointerp.tools._compared import kl
 from autointerp.tools._texts import Text, column, single_tokens, site_of, strings, token_ids
 from autointerp.tools._tool import Arguments, Result, Tool
 
@@ -108,10 +109,10 @@ class Patch(Tool[PatchArguments, PatchResult]):
                 "sites",
                 f"{len(sites)} sites at {len(groups)} positions are more than {_MOST_CELLS} patches: ask for fewer",
             )
-        run = bench.run(bench.subject.batch(ids), capture=sites, logits=True)
+        last = torch.tensor([len(text) - 1 for text in ids])
+        run = bench.run(bench.subject.batch(ids), capture=sites, logits=last)
         assert run.logits is not None
-        last = [len(text) - 1 for text in ids]
-        clean = run.logits[torch.arange(2), last].float()
+        clean = run.logits.float()
         answer, other = _answers(bench, arguments, clean)
         gap = clean[:, answer] - clean[:, other]
         jobs = [(site, group) for site in sites for group in groups]
@@ -195,7 +196,7 @@ def _patched(
                 for place, there in group
             ]
             repeated = Batch(batch.ids.repeat(len(here), 1), batch.mask.repeat(len(here), 1))
-            logits = bench.run(repeated, edits=edits, logits=True).logits
+            logits = bench.run(repeated, edits=edits, logits=torch.full((len(here),), len(target) - 1)).logits
             assert logits is not None
-            parts.append(logits[:, len(target) - 1].float())
+            parts.append(logits.float())
     return torch.cat(parts)

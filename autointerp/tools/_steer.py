@@ -9,7 +9,8 @@ from pydantic import Field
 
 from autointerp.errors import Adapt
 from autointerp.tools._bench import Workbench
-from autointerp.tools._changes import TokenChange, changed, clean, extremes, kl, token_changes, told
+from autointerp.tools._changes import changed, clean, compared
+from autointerp.tools._compared import TokenChange, told
 from autointerp.tools._feature_stats import stats_of
 from autointerp.tools._texts import (
     Count,
@@ -106,15 +107,16 @@ class Steer(Tool[SteerArguments, SteerResult]):
         after = changed(bench, before, feature, amounts, "strengths")
         doses = []
         for strength, logits in zip(strengths, after, strict=True):
-            raised, lowered = extremes(bench, before.logits, logits, arguments.count)
+            found = compared(bench, before.logits, logits)
+            raised, lowered = found.extremes(arguments.count)
             doses.append(
                 Dose(
                     strength=strength,
                     of_maximum=strength / maximum if maximum else None,
-                    kl=float(kl(before.logits, logits).mean()),
+                    kl=found.kl(),
                     raised=raised,
                     lowered=lowered,
-                    followed=tuple(token_changes(bench, before.logits, logits, followed.to(logits.device))),
+                    followed=found.tokens(followed),
                 )
             )
         return SteerResult(feature=feature, maximum=maximum, doses=tuple(doses))

@@ -130,6 +130,21 @@ def test_an_edit_changes_the_outcome_as_the_same_hook_does(case: Case, kind: str
         assert not torch.allclose(found, case.output, atol=1e-2)
 
 
+@pytest.mark.parametrize("layer", range(LAYERS))
+def test_logits_after_one_column_are_those_that_hooks_find(case: Case, layer: int) -> None:
+    """Also where the last MLP and the head see nothing but this column."""
+    if not case.subject.has_logits:
+        pytest.skip("a model without a head")
+    places = torch.tensor([case.ids.shape[1] - 1, 3])
+    for kind in ("resid_pre", "mlp_in", "mlp_out"):
+        value = noise(*case.ids.shape, WIDTH, seed=layer)
+        place = case.family.places[kind]
+        _, output = hooked(case.subject.module, case.ids, edits={kind: (place, lambda x, v=value: x + v)}, layer=layer)
+        edit = Edit(case.site(kind, layer), Operation.ADD, value)
+        found = case.subject.run(case.ids, edits=[edit], logits=places).logits
+        torch.testing.assert_close(found, output.logits[torch.arange(2), places], **CLOSE)
+
+
 def test_queries_keys_and_values_are_edited_side_by_side(case: Case) -> None:
     # In some families all three are slices of one output.
     values = {kind: noise(*case.ids.shape, case.family.width(kind), seed=ord(kind)) for kind in "qkv"}

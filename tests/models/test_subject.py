@@ -242,6 +242,20 @@ def test_an_edit_that_does_not_fit_names_both_shapes(
     assert str((*ids.shape, 32)) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (torch.tensor([0]), r"of each of 2 texts are asked for by int64 \[batch\], not torch\.int64 \(1,\)"),
+        (torch.tensor([0.0, 1.0]), r"not torch\.float32 \(2,\)"),
+        (torch.tensor([0, 8]), "no column 8 to read logits after: give 0 to 7"),
+        (torch.tensor([-1, 0]), "no column -1"),
+    ],
+)
+def test_columns_to_read_logits_after_are_columns_of_the_texts(subject: Subject, places: Tensor, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        subject.run(torch.tensor([[0, 70, 71, 72, 73, 74, 75, 76]] * 2), logits=places)
+
+
 def test_positions_that_do_not_fit_are_named(subject: Subject, ids: Tensor) -> None:
     edit = Edit(site(1, "resid_post"), Operation.ADD, torch.ones(32), torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(ModelError, match=r"at positions \(1, 2\)"):

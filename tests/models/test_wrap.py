@@ -163,6 +163,12 @@ def test_a_classifier_of_texts() -> None:
     assert not subject.causal
 
 
+def test_logits_after_one_column_of_a_module_of_any_make(network: nn.Module, subject: Subject) -> None:
+    """Nothing says that such a head works token by token, so it computes them all."""
+    expected = network(IDS)[torch.arange(2), torch.tensor([4, 1])]
+    torch.testing.assert_close(subject.run(IDS, logits=torch.tensor([4, 1])).logits, expected, **CLOSE)
+
+
 def test_a_sum_that_goes_through_a_norm() -> None:
     class After(nn.Module):
         def __init__(self) -> None:
