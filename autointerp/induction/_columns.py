@@ -81,7 +81,8 @@ def columns_of(texts: Sequence[Sequence[str]], y: NDArray[np.float64]) -> list[C
     for i, code in enumerate(_telling(before, y, len(columns[0].values))):
         token = columns[0].values[code]
         expression = f"{token!r}{_NEAR}"
-        phrase = f"within eight tokens after `{repr(token)[1:-1]}`"
+        # Braces doubled: a phrase has {} for values, and this one has none.
+        phrase = f"within eight tokens after `{repr(token)[1:-1]}`".replace("{", "{{").replace("}", "}}")
         columns.append(Column(f"NEAR{i}", expression, phrase, [False, True], (before == code).any(0).astype(np.int64)))
     return columns
 

@@ -25,6 +25,9 @@ _SLACK = 0.1
 _LOOK_AGAIN = 0.05
 #: A part of a unit too small to wait for: sums of floats never come out quite even.
 _NOTHING = 1e-6
+#: Seconds between two tickets. Requests that leave in one moment are answered in one moment, and then all wait for each other
+#: in this process, round after round; set apart once, they stay apart.
+_APART = 0.003
 
 
 @dataclass(slots=True)
@@ -109,6 +112,7 @@ class Limiter:
         self._threshold = float(most)
         self._reduced_at = -1.0
         self._resume_at = 0.0
+        self._last_at = 0.0
         self._complaints = 0
         self._buckets: dict[str, Bucket] = {}
         self._sent: dict[str, float] = {}
@@ -175,12 +179,13 @@ class Limiter:
             if future.done():  # whoever waited was cancelled
                 self._waiting.popleft()
                 continue
-            wait = max(self._resume_at - now, self._credit_wait(cost, now))
+            wait = max(self._resume_at - now, self._last_at + _APART - now, self._credit_wait(cost, now))
             if wait > 0:
                 self._wake_in(wait)
                 return
             self._waiting.popleft()
             self.under_way += 1
+            self._last_at = now
             for unit, amount in cost.items():
                 self._sent[unit] = self._sent.get(unit, 0.0) + amount
                 if unit in self._buckets:

@@ -127,3 +127,10 @@ def test_tokens_of_any_kind_can_stand_in_a_program() -> None:
         values = [[1.0 * (other == token) for other in tokens] for tokens in texts]
         predicted = predict(learn(texts, values)[-1].program, texts)
         assert np.corrcoef(np.concatenate(predicted), np.concatenate(values))[0, 1] > 0.9, token
+
+
+@pytest.mark.parametrize("brace", ["{", "}", "{}", " f'{"])
+def test_a_sentence_shows_braces_as_they_are(brace: str) -> None:
+    texts = [[brace if token == "(" else token for token in tokens] for tokens in TRAIN]
+    near = [[2.0 * any(t == brace for t in tokens[max(0, i - 8) : i]) for i in range(len(tokens))] for tokens in texts]
+    assert any(f"within eight tokens after `{repr(brace)[1:-1]}`" in rule.sentence for rule in learn(texts, near))

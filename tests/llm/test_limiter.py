@@ -144,8 +144,8 @@ def test_everybody_waits_after_a_complaint() -> None:
         await asyncio.gather(*(one(i == 0) for i in range(6)))
 
     in_leaps(whole())
-    # Half of four go at once; the complaint leaves one at a time, after the pause.
-    assert [round(t, 3) for t in times[:2]] == [0, 0]
+    # Half of four go, one close upon the other; the complaint leaves one at a time, after the pause.
+    assert times[0] == 0 and times[1] < 0.01
     assert all(t >= 5.1 for t in times[2:])
     assert len(set(times[2:])) > 1
 
