@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json as json_
+import re
 import types
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
@@ -138,7 +139,7 @@ def _sign(function: Callable[..., None], parameters: list[inspect.Parameter]) ->
 def _flag(name: str, field: Any) -> inspect.Parameter:
     """The option of one argument: a list is a flag, in the singular, to repeat; a value of several parts is JSON."""
     kind, several, optional = _kind(field.annotation)
-    singular = name.removesuffix("s") if several else name
+    singular = re.sub(r"ies$|s$", lambda end: "y" if end[0] == "ies" else "", name) if several else name
     flag = "--" + (name if singular in _COMMON else singular).replace("_", "-")
     words = field.description or ""
     if several:

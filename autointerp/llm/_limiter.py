@@ -112,7 +112,7 @@ class Limiter:
         self._threshold = float(most)
         self._reduced_at = -1.0
         self._resume_at = 0.0
-        self._last_at = 0.0
+        self._last_at = -1.0
         self._complaints = 0
         self._buckets: dict[str, Bucket] = {}
         self._sent: dict[str, float] = {}

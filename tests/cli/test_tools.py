@@ -88,6 +88,9 @@ def test_a_feature_out_of_range_is_told_first(call: Call, options: list[object])
     assert (done.code, "0 to 63" in done.line) == (1, True)
 
 
+_SINGULAR = {"texts": "text", "tokens": "token", "positions": "position", "sites": "site", "queries": "query"}
+
+
 def test_every_argument_has_a_flag(call: Call) -> None:
     for name, tool in all_tools().items():
         if name == "page":
@@ -95,5 +98,5 @@ def test_every_argument_has_a_flag(call: Call) -> None:
         done = call("tools", "call", name, "--help")
         assert done.code == 0
         for field in tool.arguments.model_fields:
-            flag = field.removesuffix("s") if field in ("texts", "tokens", "positions", "sites") else field
+            flag = _SINGULAR.get(field, field)
             assert f"--{flag.replace('_', '-')}" in done.out
