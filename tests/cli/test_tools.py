@@ -88,7 +88,16 @@ def test_a_feature_out_of_range_is_told_first(call: Call, options: list[object])
     assert (done.code, "0 to 63" in done.line) == (1, True)
 
 
-_SINGULAR = {"texts": "text", "tokens": "token", "positions": "position", "sites": "site", "queries": "query"}
+_SINGULAR = {
+    "texts": "text",
+    "positions": "position",
+    "queries": "query",
+    "features": "features",
+    "tokens": "token",
+    "replacements": "replacement",
+    "sites": "site",
+    "strengths": "strength",
+}
 
 
 def test_every_argument_has_a_flag(call: Call) -> None:
