@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from autointerp.agents._effects import EFFECT_PASSES, measured_claims, with_effects
 from autointerp.agents._offline import RuleScientist, best_rule, insufficient, report_of
 from autointerp.agents._protocol import (
     FEWEST_ACTIVATIONS,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from autointerp.agents._steps import Steps
 
 __all__ = [
+    "EFFECT_PASSES",
     "FEWEST_ACTIVATIONS",
     "FEWEST_TEXTS",
     "TEXTS",
@@ -58,8 +60,10 @@ __all__ = [
     "concluded",
     "insufficient",
     "investigation",
+    "measured_claims",
     "report_of",
     "unheard",
+    "with_effects",
 ]
 
 

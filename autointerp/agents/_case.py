@@ -39,6 +39,7 @@ class Case:
     llm: the language model that plays the scientist; None for strategies that need none.
     critic: the model that plays the critic; the scientist's where None.
     rounds: how often hypotheses are revised at the most.
+    effects: whether to measure first what ablating and steering does, a few forward passes.
     sandbox_lock: held by whoever runs programs: they share one sandbox.
     checkpoints: file of the graph's checkpoints, None to keep them in memory.
     """
@@ -52,6 +53,7 @@ class Case:
     llm: LLM | None = None
     critic: Scientist | None = None
     rounds: int = 3
+    effects: bool = True
     checkpoints: str | None = None
     tell: Listener = field(default=unheard)
     sandbox_lock: threading.Lock = field(default_factory=threading.Lock)

@@ -22,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 _MAX_TOKENS: Final = 6000
 #: Shares of the examples that are shown, tried in turn where the question is too long for the model.
 _SHRINKING = (1.0, 0.5, 0.25, 0.1)
-_ACTIVE, _SILENT, _CONTRASTS, _MEASURED, _MISTAKES, _TEXTS = 24, 6, 12, 40, 12, 24
+_ACTIVE, _SILENT, _CONTRASTS, _MEASURED, _MISTAKES, _RESIDUALS, _TEXTS = 24, 6, 12, 40, 12, 24, 24
 #: Texts that code edits beside those that the model thinks of.
 _EDITED = 6
 _TURNS = {"system": system, "user": user, "assistant": assistant}
@@ -69,6 +69,7 @@ class LLMScientist:
                 **_hypotheses(view),
                 **language(),
                 "mistakes": [] if leader is None else _show.mistakes(view, leader, _some(_MISTAKES, share)),
+                "residuals": [] if leader is None else _show.residuals(view, leader, _some(_RESIDUALS, share)),
                 "table": _show.table(view.seen),
                 "measured": _show.measured(view.measured[-_some(_MEASURED, share) :]),
                 "effects": [f"{claim}: {verdict}" for claim, verdict in view.claims.items()],
@@ -149,6 +150,7 @@ def first_look(view: View, share: float) -> dict[str, Any]:
         "typical": f"{seen.typical:.3g}",
         "table": _show.table(seen),
         "examples": _show.examples(seen, active=_some(_ACTIVE, share), silent=_some(_SILENT, share)),
+        "reading": _show.reading(seen),
         "contrasts": _show.contrasts(seen, _some(_CONTRASTS, share)),
         "effects": [claim.sentence() for claim in seen.claims],
     }

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import TypeAdapter
 
-from autointerp.agents._claims import claims_from
+from autointerp.agents._effects import EFFECT_PASSES, measured_claims
 from autointerp.agents._protocol import FEWEST_ACTIVATIONS, FEWEST_TEXTS, TEXTS
 from autointerp.records import EffectClaim, FeatureStats
-from autointerp.tools import Workbench, effects_of, sample_texts
+from autointerp.tools import Workbench, sample_texts
 
 if TYPE_CHECKING:
     from autointerp.agents._limits import Meter
     from autointerp.agents._notebook import Notebook
 
-#: Forward passes that measuring the effects takes at the most: clean, ablated and steered runs of a few dozen prompts.
-EFFECT_PASSES = 4
 _CLAIMS: TypeAdapter[tuple[EffectClaim, ...]] = TypeAdapter(tuple[EffectClaim, ...])
 
 
@@ -48,8 +46,8 @@ class Observation:
         return self.active >= FEWEST_TEXTS and count >= FEWEST_ACTIVATIONS
 
 
-def observe(bench: Workbench, notebook: Notebook, meter: Meter) -> Observation:
-    """Draw the texts, which costs nothing, and measure the effects, once.
+def observe(bench: Workbench, notebook: Notebook, meter: Meter, *, effects: bool = True) -> Observation:
+    """Draw the texts, which costs nothing, and measure the effects, once, where they are wanted.
 
     Raises BudgetError where the effects do not fit into the budget and were not measured before.
     """
@@ -64,7 +62,7 @@ def observe(bench: Workbench, notebook: Notebook, meter: Meter) -> Observation:
         activations=acts,
         active=sample.active,
         typical=float(np.median(peaks)) if peaks else 0.0,
-        claims=_claims(bench, notebook, meter),
+        claims=_claims(bench, notebook, meter) if effects else (),
         stats=bench.stats,
     )
 
@@ -73,6 +71,5 @@ def _claims(bench: Workbench, notebook: Notebook, meter: Meter) -> tuple[EffectC
     known = notebook.text("observed", "claims")
     if known is None:
         meter.reserve("observe", forward_passes=EFFECT_PASSES)
-        found = tuple(c for effect in effects_of(bench) for c in claims_from(effect, bench.subject.strings))
-        known = notebook.put_text("observed", "claims", _CLAIMS.dump_json(found).decode())
+        known = notebook.put_text("observed", "claims", _CLAIMS.dump_json(measured_claims(bench)).decode())
     return _CLAIMS.validate_json(known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autointerp.agents import _rules
-from autointerp.agents._claims import claims_from
+from autointerp.agents._effects import measured_claims
 from autointerp.agents._protocol import (
     AS_GOOD,
     EXPLAINED,
@@ -20,7 +20,7 @@ from autointerp.agents._protocol import (
 from autointerp.agents._words import promotes_of
 from autointerp.induction import Rule, learn
 from autointerp.records import EffectClaim, Evidence, Explanation, FeatureStats, Probe, Program, Verdict
-from autointerp.tools import Sample, Workbench, effects_of, sample_texts
+from autointerp.tools import Sample, Workbench, sample_texts
 
 #: A program that is only to be a control for another feature's can be learned from fewer.
 _CONTROL_TEXTS = 48
@@ -57,7 +57,7 @@ class RuleScientist:
         if learned is None:
             return Report(insufficient(bench.stats, sample.active, _count(sample)))
         rule, score = learned
-        effects = tuple(claim for effect in effects_of(bench) for claim in claims_from(effect, bench.subject.strings))
+        effects = measured_claims(bench)
         return report_of(rule, score, effects, promotes_of(effects) if bench.subject.has_logits else None)
 
     def predictor(self, bench: Workbench) -> Program | None:

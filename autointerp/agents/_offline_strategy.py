@@ -6,7 +6,7 @@ import asyncio
 
 from autointerp.agents._case import Case, within
 from autointerp.agents._conclude import conclude
-from autointerp.agents._observe import EFFECT_PASSES
+from autointerp.agents._effects import EFFECT_PASSES
 from autointerp.agents._offline import RuleScientist
 from autointerp.agents._protocol import Report
 from autointerp.errors import BudgetError

@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 from autointerp.agents._case import Case, within
-from autointerp.agents._conclude import conclude, explanation_of
+from autointerp.agents._conclude import conclude
 from autointerp.agents._protocol import Proposal, Report
 from autointerp.agents._standings import Book
 from autointerp.agents._steps import Steps, hypothesis_of
+from autointerp.agents._tried import hand_in
 from autointerp.errors import AnswerError, BudgetError
-from autointerp.records import HypothesisKind, Verdict
 
 
 class OneShot:
@@ -30,18 +30,7 @@ class OneShot:
             proposal = await within(case, _answer(case, steps))
         except (BudgetError, AnswerError) as error:
             return conclude(case, None, str(error))
-        chosen = case.notebook.put("hypothesis", "h0.1", hypothesis_of(proposal, "h0.1", 0))
-        conclude(case, seen, "it was asked once")
-        verdict = _VERDICTS[proposal.kind] if len(chosen.clauses) < 2 else Verdict.POLYSEMANTIC
-        explanation = explanation_of(case, chosen, chosen.effects, verdict, chosen.confidence)
-        return Report(explanation, (), case.notebook.ledger("", case.scientist.name))
-
-
-_VERDICTS = {
-    HypothesisKind.INPUT: Verdict.EXPLAINED,
-    HypothesisKind.OUTPUT: Verdict.EXPLAINED,
-    HypothesisKind.NULL: Verdict.UNINTERPRETABLE,
-}
+        return await asyncio.to_thread(hand_in, case, hypothesis_of(proposal, "h0.1", 0), "it was asked once")
 
 
 async def _answer(case: Case, steps: Steps) -> Proposal:

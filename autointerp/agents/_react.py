@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from autointerp.agents._case import Case, within
-from autointerp.agents._conclude import conclude, explanation_of
+from autointerp.agents._conclude import conclude
 from autointerp.agents._protocol import Report
+from autointerp.agents._rationed import RationedBench
 from autointerp.agents._standings import Book
 from autointerp.agents._steps import Steps, hypothesis_of
+from autointerp.agents._tried import hand_in
 from autointerp.errors import AnswerError, BudgetError, ContextError, InputError
-from autointerp.records import Hypothesis, HypothesisKind, Verdict
+from autointerp.records import Hypothesis
 
 if TYPE_CHECKING:
     from autointerp.agents._react_tools import ReactTools
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 _TURNS: Final = 60
 _SILENT: Final = 3
 _MAX_TOKENS: Final = 6000
-_VERDICTS = dict.fromkeys(HypothesisKind, Verdict.EXPLAINED) | {HypothesisKind.NULL: Verdict.UNINTERPRETABLE}
 
 
 class React:
@@ -49,17 +50,13 @@ class React:
             seen = await asyncio.to_thread(lambda: steps.seen)
             if not seen.enough:
                 return conclude(case, seen, "there is too little to learn from")
-            async with Toolbox(case.bench) as toolbox:
+            async with Toolbox(RationedBench.of(case.bench, case.meter)) as toolbox:
                 chosen = await _converse(case, ReactTools(case, steps, toolbox))
         except (BudgetError, AnswerError) as error:
             return conclude(case, seen, str(error))
         if chosen is None:
             return conclude(case, seen, "it did not hand anything in")
-        because = "it handed this in"
-        conclude(case, seen, because)
-        verdict = _VERDICTS[chosen.kind] if len(chosen.clauses) < 2 else Verdict.POLYSEMANTIC
-        explanation = explanation_of(case, chosen, chosen.effects, verdict, chosen.confidence)
-        return Report(explanation, (), case.notebook.ledger("", case.scientist.name))
+        return await asyncio.to_thread(hand_in, case, chosen, "it handed this in")
 
 
 async def _converse(case: Case, tools: ReactTools) -> Hypothesis | None:
@@ -138,4 +135,4 @@ def _handed_in(case: Case, tools: ReactTools, shape: Any) -> Hypothesis | str:
     if (wrong := fault(shape, view)) is not None:
         return f"not handed in, the program fails:\n{wrong}"
     (proposal,) = proposals_of([shape], view)
-    return case.notebook.put("hypothesis", "submitted", hypothesis_of(proposal, "submitted", 0))
+    return hypothesis_of(proposal, "submitted", 0)

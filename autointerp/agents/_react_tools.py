@@ -20,17 +20,15 @@ from autointerp.agents._protocol import Standing
 from autointerp.agents._shapes import HypothesisShape
 from autointerp.agents._standings import Book
 from autointerp.agents._steps import Steps
+from autointerp.agents._tried import tried
 from autointerp.errors import ProgramError, ToolError
 from autointerp.llm import Call, Tool
-from autointerp.records import Hypothesis, HypothesisKind, Outcome, Program, RefineExperiment, Registered
+from autointerp.records import Hypothesis, HypothesisKind, Program
 from autointerp.tools import Toolbox
 
-#: Forward passes that one call may take at the most; what it did not take is given back.
-_MOST: Final = {"generate": 400}
-_USUALLY: Final = 40
 #: A tool that failed so often in a row is not called again; a call is answered so often.
 _FAILURES, _REPEATS = 3, 2
-_MISTAKES = 8
+_MISTAKES, _RESIDUALS = 8, 16
 
 
 class CheckArguments(BaseModel):
@@ -110,13 +108,11 @@ class ReactTools:
         return self.asked[_written(call)]
 
     async def _tool(self, call: Call, key: str) -> tuple[str, bool]:
-        most = _MOST.get(call.name, _USUALLY)
-        self.case.meter.reserve(f"call {key}", tool_calls=1, forward_passes=most)
+        self.case.meter.reserve(f"call {key}", tool_calls=1)
         try:
             called = await self.toolbox.acall(call.name, call.arguments.model_dump())
         except ToolError as error:
             return str(error), True
-        self.case.meter.give_back(f"call {key}", forward_passes=max(0, most - called.cost.forward_passes))
         handle = f"c{key}"
         pages = [
             self.toolbox.page(called.handle, number + 1).replace(f'handle="{called.handle}"', f'handle="{handle}"')
@@ -133,7 +129,6 @@ class ReactTools:
 
     def _check(self, arguments: Any, key: str) -> tuple[str, bool]:
         """Try a program, and enter it as a hypothesis: it is what is handed in where the budget ends."""
-        notebook = self.case.notebook
         program = Program(source=arguments.program)
         try:
             self.case.predict(program, self.steps.seen.texts[:4])
@@ -148,30 +143,20 @@ class ReactTools:
             program=program,
             confidence=0.5,
         )
-        notebook.put("hypothesis", hypothesis.id, hypothesis)
-        score = self._scored(hypothesis)
+        score = tried(self.case, hypothesis, f"e{key}")
         standing = Standing(hypothesis, score, 0, 0)
-        wrong = _show.mistakes(Book.of(self.case).view(self.case, self.steps.seen, 0), standing, _MISTAKES)
+        view = Book.of(self.case).view(self.case, self.steps.seen, 0)
+        wrong = _show.mistakes(view, standing, _MISTAKES)
+        tokens = _show.residuals(view, standing, _RESIDUALS)
         shown = "not defined" if score is None else f"{score:.3f}"
-        return "\n".join(
-            [f"correlation with text it was not made from: {shown}", "worst mistakes on train texts:", *wrong]
-        ), False
-
-    def _scored(self, hypothesis: Hypothesis) -> float | None:
-        notebook, id_ = self.case.notebook, f"e{hypothesis.id[1:]}"
-        question = f"How well does the program of {hypothesis.id} do on text that it was not made from?"
-        notebook.put(
-            "experiment", id_, RefineExperiment(id=id_, at=now(), round=0, question=question, target=hypothesis.id)
-        )
-        sentence = "on the refine split the program correlates with the activations"
-        prediction = Registered(experiment=id_, hypothesis=hypothesis.id, at=now(), sentence=sentence, at_least=0.3)
-        notebook.put("prediction", f"{id_} {hypothesis.id}", prediction)
-        with self.case.sandbox_lock:
-            score = None if hypothesis.program is None else self.case.gate(hypothesis.program)
-        values = () if score is None else (score,)
-        sentence = "no correlation could be computed" if score is None else f"correlation {score:.3f}"
-        notebook.put("outcome", id_, Outcome(experiment=id_, at=now(), sentence=sentence, values=values))
-        return score
+        told = [
+            f"correlation with text it was not made from: {shown}",
+            "worst mistakes on train texts:",
+            *wrong,
+            "tokens at which it is wrong most in all, on the same texts:",
+            *tokens,
+        ]
+        return "\n".join(told), False
 
 
 def _written(call: Call) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from autointerp.agents._observe import Observation
 from autointerp.agents._protocol import Measured, Standing, View
 from autointerp.errors import ProgramError
+from autointerp.programs import read
 from autointerp.records import Hypothesis, Judgement
 
 #: Tokens shown before and after the strongest one.
@@ -72,6 +73,13 @@ def examples(seen: Observation, *, active: int, silent: int) -> list[str]:
     return [*shown, *(f"(silent) {line}" for line in quiet)]
 
 
+def reading(seen: Observation) -> str:
+    """All that `read` says of the strongest token of all: what the fields hold is easier to see than to describe."""
+    text = max(range(len(seen.texts)), key=lambda i: max(seen.activations[i], default=0.0))
+    peak = int(np.argmax(seen.activations[text]))
+    return ", ".join(f"{name}: {value!r}" for name, value in read(seen.texts[text])[peak].items())
+
+
 def contrasts(seen: Observation, count: int) -> list[str]:
     """Places at which the feature is silent although the token is one of those that carry most of its activation."""
     sums: dict[str, float] = defaultdict(float)
@@ -119,6 +127,30 @@ def mistakes(view: View, standing: Standing, count: int) -> list[str]:
         text = "".join(map(_escaped, tokens[max(0, at - _BEFORE) : at]))
         worst.append((off[at], f"…{text}«{_escaped(tokens[at])}»: says {max(0.0, said[at]):.3g}, is {true[at]:.3g}"))
     return [line for _, line in sorted(worst, key=lambda pair: -pair[0])[:count]]
+
+
+def residuals(view: View, standing: Standing, count: int) -> list[str]:
+    """The tokens at which a program is most wrong in all, with what it says and what is so in the mean."""
+    program = standing.hypothesis.program
+    if program is None:
+        return []
+    try:
+        predicted = view.predict(program, view.seen.texts)
+    except ProgramError:
+        return []  # what fails is told with the mistakes
+    pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for tokens, true, said in zip(view.seen.texts, view.seen.activations, predicted, strict=True):
+        for token, t, s in zip(tokens, true, said, strict=True):
+            pairs[token].append((max(0.0, s), t))
+    wrong = {token: sum(abs(s - t) for s, t in found) for token, found in pairs.items()}
+    worst = sorted((token for token in wrong if wrong[token] > 0), key=lambda token: -wrong[token])[:count]
+    return [_residual(token, pairs[token]) for token in worst]
+
+
+def _residual(token: str, found: Sequence[tuple[float, float]]) -> str:
+    said, true = np.mean(found, axis=0)
+    silent = sum(t == 0 for _, t in found)
+    return f"{token!r}: {len(found)} times, silent at {silent}; says {said:.3g} in the mean, is {true:.3g}"
 
 
 def standing_lines(standings: Sequence[Standing]) -> list[dict[str, str]]:

@@ -57,7 +57,7 @@ class Steps:
     @cached_property
     def seen(self) -> Observation:
         """The first observation; made again from the index after a restart, its effects read from the notebook."""
-        return observe(self.case.bench, self.case.notebook, self.case.meter)
+        return observe(self.case.bench, self.case.notebook, self.case.meter, effects=self.case.effects)
 
     async def propose(self) -> int:
         """The first hypotheses, with one about the output and the null among them whatever the scientist says."""
@@ -157,7 +157,9 @@ class Steps:
         with self.case.sandbox_lock:
             apart = separation(self.case, book, designed, 0)
             made: list[Experiment] = [] if apart is None else [apart]
-            attack = refutation(self.case, book, designed, Purpose.REFUTE, len(made))
+            # What the one experiment reads already would tell nothing new in the other.
+            left = tuple(p for p in designed.probes if apart is None or p not in apart.probes)
+            attack = refutation(self.case, book, replace(designed, probes=left), Purpose.REFUTE, len(made))
             made += [] if attack is None else [attack]
         return [*made, *effects_to_try(book, designed.round, len(made))]
 

@@ -62,7 +62,15 @@ def label(
     stages: StagesOption = None,
     budget: BudgetOption = None,
     prices: Annotated[Path | None, typer.Option(help="File of prices, read over those of the package.")] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests under way to the language model.")] = 64,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Requests under way to the language model, or in one batch of it.")
+    ] = 64,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Ask through the provider's batch endpoint: cheaper, minutes to hours.")
+    ] = False,
+    effects: Annotated[
+        bool, typer.Option("--effects", help="Measure what features do to the output too: some forward passes each.")
+    ] = False,
     enough: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Refine-split score from which on no dearer stage is tried.")
     ] = 0.7,
@@ -81,7 +89,9 @@ def label(
     fails is a row that says why, and is tried again when the command is given again.
     """
     named = _stages(stages, llm)
-    settings = _Asked(named, llm, budget, prices, concurrency, enough, workers)
+    if batch and llm is None:
+        raise typer.BadParameter("there is nobody to ask without --llm", param_hint="'--batch'")
+    settings = _Asked(named, llm, budget, prices, concurrency, enough, workers, batch, effects)
     for path in [*(export or []), *filter(None, [neuronpedia])]:
         from autointerp.report import ensure_writable
 
@@ -136,6 +146,8 @@ class _Asked:
     concurrency: int
     enough: float
     workers: int | None
+    batch: bool
+    effects: bool
 
 
 def _stages(text: str | None, llm: str | None) -> tuple[str, ...]:
@@ -161,7 +173,7 @@ def _label(laboratory: Laboratory, store: LabelStore, features: list[int], asked
 
         async with open_workers(laboratory, count) as workers, AsyncExitStack() as stack:
             cascade = Cascade(
-                stages=await _opened(laboratory, store, asked, workers, stack),
+                stages=await _opened(laboratory, store, asked, _rules(laboratory, asked, workers, stack), stack),
                 workers=workers,
                 reference=laboratory.feature,
                 versions=versions(laboratory),
@@ -176,13 +188,13 @@ def _label(laboratory: Laboratory, store: LabelStore, features: list[int], asked
 
 
 async def _opened(
-    laboratory: Laboratory, store: LabelStore, asked: _Asked, workers: Workers, stack: AsyncExitStack
+    laboratory: Laboratory, store: LabelStore, asked: _Asked, rules: Stage, stack: AsyncExitStack
 ) -> list[Stage]:
     """The stages by name, and the model that some of them ask."""
-    from autointerp.labelling import Asking, Rules
+    from autointerp.labelling import Asking, Gathered
 
     if asked.llm is None:
-        return [Rules(workers)]
+        return [rules]
     from autointerp.llm import Budget, open_llms
 
     llms = await stack.enter_async_context(
@@ -195,13 +207,27 @@ async def _opened(
             concurrency=asked.concurrency,
         )
     )
-    folder = store.folder / "under way"
-    return [
-        Rules(workers)
-        if name == "rules"
-        else stack.enter_context(Asking(name, laboratory, llms["scientist"], folder=folder))
-        for name in asked.stages
-    ]
+    scientist: Any = llms["scientist"]
+    if asked.batch:
+        scientist = Gathered(scientist, most=asked.concurrency)
+        stack.push_async_callback(scientist.aclose)
+
+    def opened(name: str) -> Stage:
+        if name == "rules":
+            return rules
+        # What is asked once is labelled for when it fires, unless more is wanted; an investigation tries claims in any case.
+        effects = asked.effects or name != "oneshot"
+        folder = store.folder / "under way"
+        return stack.enter_context(Asking(name, laboratory, scientist, folder=folder, effects=effects))
+
+    return [opened(name) for name in asked.stages]
+
+
+def _rules(laboratory: Laboratory, asked: _Asked, workers: Workers, stack: AsyncExitStack) -> Stage:
+    from autointerp.labelling import Rules, WithEffects
+
+    rules = Rules(workers)
+    return stack.enter_context(WithEffects(rules, laboratory)) if asked.effects else rules
 
 
 @contextmanager

@@ -7,8 +7,10 @@ know how a stage explains anything, nor how a score is computed.
 from __future__ import annotations
 
 from autointerp.labelling._cascade import ENOUGH, MOST_FAILURES, Cascade
+from autointerp.labelling._effects import WithEffects
 from autointerp.labelling._export import FORMATS, export
 from autointerp.labelling._features import parse_features
+from autointerp.labelling._gathered import Gathered
 from autointerp.labelling._label import Attempt, Label, Settled
 from autointerp.labelling._open import about_of, open_workers
 from autointerp.labelling._stage import Rules, Stage
@@ -25,12 +27,14 @@ __all__ = [
     "Asking",
     "Attempt",
     "Cascade",
+    "Gathered",
     "Label",
     "LabelStore",
     "Rules",
     "Settled",
     "Stage",
     "Summary",
+    "WithEffects",
     "WorkError",
     "Workers",
     "about_of",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,13 +15,17 @@ from autointerp._plugins import load_one
 from autointerp.agents import Case, Limits, LLMScientist, Meter, Notebook, Report
 from autointerp.errors import BudgetError
 from autointerp.labelling._label import Attempt
-from autointerp.models import Usage, Worker
+from autointerp.models import Worker
 from autointerp.programs import Predictor
 from autointerp.records import Cost
 from autointerp.study import STRATEGIES, Laboratory, open_bench
 
 if TYPE_CHECKING:
     from autointerp.llm import LLM
+
+
+#: Sandboxes of one stage. What runs in them is short; more would keep a small machine from its other work.
+_SANDBOXES = 2
 
 
 class Asking:
@@ -38,6 +44,7 @@ class Asking:
         limits: Limits | None = None,
         rounds: int = 3,
         folder: Path | None = None,
+        effects: bool = True,
     ) -> None:
         """Look the strategy up.
 
@@ -48,18 +55,24 @@ class Asking:
         limits: of each feature, beside that budget.
         folder: where each feature's notebook is kept while it is under way, so that a killed investigation goes on with its
             finished experiments; None keeps them in memory.
+        effects: whether the model is told what ablating and steering did, which takes a few forward passes a feature. Without,
+            an answer that is asked for once takes none.
 
         Raises PluginError for an unknown strategy.
         """
         self.name = strategy
         self._kind = load_one(STRATEGIES, strategy)
         self._laboratory, self._llm = laboratory, llm
-        self._limits, self._rounds, self._folder = limits or Limits(), rounds, folder
+        self._limits, self._rounds, self._folder, self._effects = limits or Limits(), rounds, folder, effects
         self._held = ExitStack()
+        #: Sandboxes are shared: opening one takes longer than most programs.
+        self._sandboxes = [(Predictor(), threading.Lock()) for _ in range(_SANDBOXES)]
 
     def __enter__(self) -> Asking:
         if self._laboratory.subject._worker is None:
             self._held.enter_context(Worker(self._laboratory.subject))
+        for predictor, _ in self._sandboxes:
+            self._held.enter_context(predictor)
         return self
 
     def __exit__(
@@ -70,12 +83,11 @@ class Asking:
     async def attempt(self, feature: int, before: Sequence[Attempt]) -> Attempt:
         """As the protocol says. Raises LLMError where the model cannot be asked."""
         del before
-        began, usage = time.monotonic(), self._laboratory.subject.usage
-        passes = Usage(usage.forward_passes, usage.tokens)
+        began = time.monotonic()
         counted = _Counted(self._llm)
         llm = cast("LLM", counted)
         with ExitStack() as stack:
-            predictor = stack.enter_context(Predictor())
+            predictor, lock = self._sandboxes[feature % _SANDBOXES]
             bench, gate = open_bench(self._laboratory, self._laboratory.feature(feature), predictor)
             notebook = Notebook(self._notebook(feature))
             stack.callback(notebook.close)
@@ -88,13 +100,14 @@ class Asking:
                 meter=Meter(notebook, self._limits),
                 llm=llm,
                 rounds=self._rounds,
+                effects=self._effects,
+                sandbox_lock=lock,
             )
             report: Report = await self._kind().run(case)
-            program = report.explanation.predictor
-            refine = None if program is None else gate(program)
+            refine = await asyncio.to_thread(_refined, case, report)
             own = notebook.spent().forward_passes
         # A strategy hands in what it has when the money is gone; without an answer there is nothing to compare.
-        if counted.refused is not None and program is None:
+        if counted.refused is not None and report.explanation.predictor is None:
             raise counted.refused
         return Attempt(
             stage=self.name,
@@ -103,8 +116,8 @@ class Asking:
             evidence=report.evidence,
             cost=Cost(
                 seconds=time.monotonic() - began,
-                # Those of one feature where its notebook counts them, else of all that were under way meanwhile.
-                forward_passes=own or usage.forward_passes - passes.forward_passes,
+                # As the notebook counts them: the model's own count has those of all features that were under way.
+                forward_passes=own,
                 dollars=counted.dollars,
             ),
         )
@@ -114,6 +127,14 @@ class Asking:
             return None
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder / f"{self.name}-{feature}.sqlite"
+
+
+def _refined(case: Case, report: Report) -> float | None:
+    program = report.explanation.predictor
+    if program is None:
+        return None
+    with case.sandbox_lock:
+        return case.gate(program)
 
 
 class _Counted:

@@ -57,6 +57,7 @@ def test_it_calls_tools_and_hands_in(known: Laboratory) -> None:
     assert report.ledger is not None
     assert [h.id for h in report.ledger.hypotheses] == ["h3", "submitted"]
     assert "correlation with text it was not made from: 1.000" in answers(llm)[2]
+    assert "tokens at which it is wrong most in all" in answers(llm)[2]
 
 
 def test_run_again_it_asks_and_measures_nothing(known: Laboratory, tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_run_again_it_asks_and_measures_nothing(known: Laboratory, tmp_path: Pat
     assert known.subject.usage.forward_passes == before
 
 
-@pytest.mark.parametrize("budget", ["2calls", "45passes"])
+@pytest.mark.parametrize("budget", ["2calls", "9passes"])
 def test_a_budget_holds_and_the_best_program_is_handed_in(known: Laboratory, budget: str) -> None:
     def script(request: Request[Any]) -> Turn:
         token, value = best(request.messages[1].text)
@@ -86,6 +87,24 @@ def test_a_budget_holds_and_the_best_program_is_handed_in(known: Laboratory, bud
     assert spent["tool_calls" if "calls" in budget else "forward_passes"] <= limit
     if "passes" in budget:
         assert known.subject.usage.forward_passes - before <= limit
+
+
+def test_code_that_calls_tools_without_end_stops_at_the_budget(known: Laboratory) -> None:
+    code = "for i in range(1000):\n    activations_on(texts=[str(i)])\n"
+    before = known.subject.usage.forward_passes
+    report, _, spent = run(known, lambda request: Calls((("run_code", {"code": code}),)), budget="15passes")
+    assert "would pass the limit of 15" in report.ledger.conclusion.because  # type: ignore[union-attr]
+    assert spent["forward_passes"] == 15
+    assert known.subject.usage.forward_passes - before <= 15
+
+
+def test_what_it_hands_in_is_what_the_notebook_concludes(known: Laboratory) -> None:
+    report, _, _ = run(known, thinks)
+    assert report.ledger is not None
+    assert report.ledger.conclusion is not None
+    assert report.ledger.conclusion.hypothesis == "submitted"
+    (evidence,) = report.evidence
+    assert (evidence.split, evidence.supports) == ("refine", True)
 
 
 def test_a_call_repeated_without_end_is_not_answered_again(known: Laboratory) -> None:

@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autointerp.cli._main import main
 from autointerp.labelling import LabelStore
+from tests.agents import brain
+from tests.llm.formats import Said
+from tests.llm.wire import Wire
 
 
 def exit_code(*arguments: str) -> int:
@@ -68,12 +72,33 @@ def test_killed_and_given_again_it_finishes(
     assert all(json.loads(line)["index"] for line in (tmp_path / "np.jsonl").read_text().splitlines())
 
 
+@pytest.mark.parametrize("more", [[], ["--batch", "--concurrency", "3", "--effects"]])
+def test_a_language_model_over_the_wire(tiny: list[str], tmp_path: Path, more: list[str]) -> None:
+    def answered(body: dict[str, Any]) -> Said:
+        told, question = (str(message["content"]) for message in body["messages"][:2])
+        return Said(brain.answer(told, question))
+
+    with Wire(answered) as server:
+        asked = ["--llm", f"openai:m@{server.openai}", "--stages", "oneshot", "--features", "0:3", "--workers", "1"]
+        assert exit_code(*tiny, *asked, *more, "--no-pages", "--quiet") == 0
+        calls = server.tally.requests
+        assert exit_code(*tiny, *asked, *more, "--no-pages", "--quiet") == 0
+        assert server.tally.requests == calls
+    with LabelStore(tmp_path / "out") as store:
+        rows = list(store.labels())
+    assert [(row.feature, row.stages, row.status) for row in rows] == [(i, "oneshot", "labelled") for i in range(3)]
+    explained = [row for row in rows if row.program is not None]
+    assert explained
+    assert all((row.forward_passes > 0) == ("--effects" in more) for row in explained)
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "said"),
     [
         (["--stages", "rules,oneshot"], 2, "needs --llm"),
         (["--stages", "rules,rules", "--llm", "openai:x"], 2, "names a stage twice"),
         (["--enough", "2"], 2, "enough"),
+        (["--batch"], 2, "without --llm"),
         (["--features", "0:999999"], 1, "passes the dictionary's last feature"),
         (["--features", "many"], 1, "names no features"),
     ],

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from autointerp.agents import measured_claims
 from autointerp.errors import BudgetError
-from autointerp.labelling import Asking, LabelStore
+from autointerp.labelling import Asking, LabelStore, WithEffects
 from autointerp.llm import Budget
-from autointerp.study import Laboratory
+from autointerp.study import Laboratory, bench_of
 from autointerp.testing import ScriptedLLM
 from tests.agents.brain import scripted
 from tests.labelling.made import Grades, Says, cascade
@@ -25,6 +26,32 @@ def test_one_shot_as_a_stage(known: Laboratory) -> None:
     assert attempt.refine == pytest.approx(1.0)
     assert attempt.cost.forward_passes > 0
     assert len(llm.requests) == 1
+
+
+def test_one_shot_without_effects_runs_no_forward_pass(known: Laboratory) -> None:
+    before = known.subject.usage.forward_passes
+    with Asking("oneshot", known, ScriptedLLM(scripted), effects=False) as stage:
+        attempt = asyncio.run(stage.attempt(SINGLE, []))
+    assert attempt.refine == pytest.approx(1.0)
+    assert (attempt.cost.forward_passes, known.subject.usage.forward_passes) == (0, before)
+
+
+def test_effects_are_added_to_what_another_stage_says(known: Laboratory) -> None:
+    with WithEffects(Says("rules", lambda f: 0.9), known) as stage:
+        attempt = asyncio.run(stage.attempt(SINGLE, []))
+    assert stage.name == "rules"
+    assert attempt.explanation.effects == measured_claims(bench_of(known, known.feature(SINGLE)))
+    assert attempt.explanation.effects
+    assert attempt.explanation.promotes in attempt.explanation.summary
+    assert attempt.cost.forward_passes > 0
+
+
+def test_what_has_no_program_gets_no_effects(known: Laboratory) -> None:
+    before = known.subject.usage.forward_passes
+    with WithEffects(Says("rules", lambda f: None), known) as stage:
+        attempt = asyncio.run(stage.attempt(SINGLE, []))
+    assert attempt.explanation.effects == ()
+    assert known.subject.usage.forward_passes == before
 
 
 def test_what_was_paid_for_before_a_kill_is_not_asked_again(known: Laboratory, tmp_path: Path) -> None:
