@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
@@ -99,7 +100,8 @@ class LLMScientist:
         return await ask(self.llm, name, values, output)
 
     async def _mended(self, answer: HypothesesShape, asked: Request[HypothesesShape], view: View) -> HypothesesShape:
-        wrong = [line for shape in answer.hypotheses if (line := fault(shape, view)) is not None]
+        found = [await asyncio.to_thread(fault, shape, view) for shape in answer.hypotheses]
+        wrong = [line for line in found if line is not None]
         if not wrong:
             return answer
         told = "\n".join(["These programs fail; give all hypotheses again, with programs that run.", *wrong])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from autointerp.agents._effects import EFFECT_PASSES, measured_claims
@@ -18,6 +21,20 @@ if TYPE_CHECKING:
     from autointerp.agents._notebook import Notebook
 
 _CLAIMS: TypeAdapter[tuple[EffectClaim, ...]] = TypeAdapter(tuple[EffectClaim, ...])
+
+
+@dataclass(frozen=True, eq=False)
+class Flat:
+    """Tokens of several texts, [tokens] each: the number of the text, the place in it, the token's id, and its activation."""
+
+    texts: NDArray[np.int64]
+    places: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    activations: NDArray[np.float64]
+
+    def totals(self) -> NDArray[np.float64]:
+        """The sum of the activations by token id."""
+        return np.bincount(self.ids, weights=self.activations).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +59,17 @@ class Observation:
     @property
     def enough(self) -> bool:
         """Whether there is something to learn from."""
-        count = sum(value > 0 for row in self.activations for value in row)
-        return self.active >= FEWEST_TEXTS and count >= FEWEST_ACTIVATIONS
+        return self.active >= FEWEST_TEXTS and int((self.flat.activations > 0).sum()) >= FEWEST_ACTIVATIONS
+
+    @cached_property
+    def flat(self) -> Flat:
+        """All tokens of all texts in one row."""
+        return Flat(
+            texts=np.repeat(np.arange(len(self.ids)), [len(row) for row in self.ids]),
+            places=np.concatenate([np.arange(len(row)) for row in self.ids] or [np.zeros(0, dtype=np.int64)]),
+            ids=np.fromiter(chain.from_iterable(self.ids), dtype=np.int64),
+            activations=np.fromiter(chain.from_iterable(self.activations), dtype=np.float64),
+        )
 
 
 def observe(bench: Workbench, notebook: Notebook, meter: Meter, *, effects: bool = True) -> Observation:

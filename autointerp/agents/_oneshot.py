@@ -45,7 +45,7 @@ async def _answer(case: Case, steps: Steps) -> Proposal:
         return first_look(view, share) | language()
 
     shape, asked = await ask(case.llm, "oneshot", values, HypothesisShape)
-    if (wrong := fault(shape, view)) is not None:
+    if (wrong := await asyncio.to_thread(fault, shape, view)) is not None:
         told = f"The program fails; answer again, with one that runs.\n{wrong}"
         reply = await case.llm.ask(asked.followed_by([assistant(shape.model_dump_json()), user(told)]))
         shape = reply.value or shape

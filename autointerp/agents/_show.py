@@ -43,17 +43,22 @@ def tokens_before(tokens: Sequence[str], activations: Sequence[float]) -> str:
 
 def table(seen: Observation) -> list[str]:
     """The tokens that carry most of the activation: `token` mean activation, where active, of how many occurrences."""
-    values: dict[str, list[float]] = defaultdict(list)
-    for tokens, row in zip(seen.texts, seen.activations, strict=True):
-        for token, value in zip(tokens, row, strict=True):
-            values[token].append(value)
-    best = sorted(values, key=lambda token: -sum(values[token]))[:_TABLE]
+    flat, totals = seen.flat, seen.flat.totals()
+    counts = np.bincount(flat.ids)
+    active = np.bincount(flat.ids, weights=flat.activations > 0)
+    best = np.argsort(-totals, kind="stable")[:_TABLE]
     return [
-        f"{token!r}: active on {sum(v > 0 for v in values[token])} of {len(values[token])} occurrences,"
-        f" mean {np.mean(values[token]):.3g} over all of them"
-        for token in best
-        if sum(values[token]) > 0
+        f"{_string(seen, token)!r}: active on {active[token]:.0f} of {counts[token]} occurrences,"
+        f" mean {totals[token] / counts[token]:.3g} over all of them"
+        for token in best.tolist()
+        if totals[token] > 0
     ]
+
+
+def _string(seen: Observation, token: int) -> str:
+    """A token of the texts, by its id."""
+    first = int(np.flatnonzero(seen.flat.ids == token)[0])
+    return seen.texts[int(seen.flat.texts[first])][int(seen.flat.places[first])]
 
 
 def examples(seen: Observation, *, active: int, silent: int) -> list[str]:
@@ -77,24 +82,24 @@ def reading(seen: Observation) -> str:
     """All that `read` says of the strongest token of all: what the fields hold is easier to see than to describe."""
     text = max(range(len(seen.texts)), key=lambda i: max(seen.activations[i], default=0.0))
     peak = int(np.argmax(seen.activations[text]))
-    return ", ".join(f"{name}: {value!r}" for name, value in read(seen.texts[text])[peak].items())
+    return ", ".join(f"{name}: {value!r}" for name, value in read(seen.texts[text][: peak + 1])[-1].items())
 
 
 def contrasts(seen: Observation, count: int) -> list[str]:
     """Places at which the feature is silent although the token is one of those that carry most of its activation."""
-    sums: dict[str, float] = defaultdict(float)
-    for tokens, row in zip(seen.texts, seen.activations, strict=True):
-        for token, value in zip(tokens, row, strict=True):
-            sums[token] += value
-    leading = sorted((t for t in sums if sums[t] > 0), key=lambda token: -sums[token])[:_LEADING]
-    found: dict[str, list[str]] = {token: [] for token in leading}
+    flat, totals = seen.flat, seen.flat.totals()
+    leading = [token for token in np.argsort(-totals, kind="stable")[:_LEADING].tolist() if totals[token] > 0]
+    found: dict[int, list[str]] = {token: [] for token in leading}
     each = -(-count // max(1, len(leading)))
-    for tokens, row in zip(seen.texts, seen.activations, strict=True):
-        for at, (token, value) in enumerate(zip(tokens, row, strict=True)):
-            if token in found and value == 0 and len(found[token]) < each:
-                text = "".join(map(_escaped, tokens[max(0, at - _BEFORE) : at]))
-                found[token].append(f"…{text}«{_escaped(token)}»")
-                break  # one from each text, so that they differ
+    last = -1
+    for i in np.flatnonzero(np.isin(flat.ids, leading) & (flat.activations == 0)).tolist():
+        token, text, at = int(flat.ids[i]), int(flat.texts[i]), int(flat.places[i])
+        # One from each text, so that they differ.
+        if text == last or len(found[token]) >= each:
+            continue
+        tokens, last = seen.texts[text], text
+        before = "".join(map(_escaped, tokens[max(0, at - _BEFORE) : at]))
+        found[token].append(f"…{before}«{_escaped(tokens[at])}»")
     return [line for lines in found.values() for line in lines][:count]
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
@@ -88,7 +89,8 @@ class Asking:
         llm = cast("LLM", counted)
         with ExitStack() as stack:
             predictor, lock = self._sandboxes[feature % _SANDBOXES]
-            bench, gate = open_bench(self._laboratory, self._laboratory.feature(feature), predictor)
+            bench, asked = open_bench(self._laboratory, self._laboratory.feature(feature), predictor)
+            gate = cache(asked)
             notebook = Notebook(self._notebook(feature))
             stack.callback(notebook.close)
             case = Case(

@@ -11,11 +11,12 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
+import jinja2
 from jinja2 import Environment, StrictUndefined, meta
 from jinja2 import TemplateError as JinjaError
 
@@ -58,7 +59,7 @@ class Template:
         chosen = max(versions) if version is None else version
         if chosen not in versions:
             raise TemplateError(f"no version {chosen} of {name!r}: there are {', '.join(map(str, sorted(versions)))}")
-        return cls.parse(versions[chosen], name, chosen)
+        return _parsed(versions[chosen], name, chosen)
 
     @classmethod
     def read(cls, path: Path) -> Template:
@@ -98,7 +99,7 @@ class Template:
         _agree(self, "lacks", self.variables - values.keys())
         _agree(self, "has no use for", values.keys() - self.variables)
         try:
-            turns = tuple((role, _ENVIRONMENT.from_string(text).render(values).strip()) for role, text in self.turns)
+            turns = tuple((role, _compiled(text).render(values).strip()) for role, text in self.turns)
         except JinjaError as error:
             raise TemplateError(f"the template {self.reference} cannot be filled in: {error}") from error
         return Prompt(turns, self.reference)
@@ -113,6 +114,17 @@ def _agree(template: Template, what: str, differing: Iterable[str]) -> None:
     if listed := ", ".join(sorted(differing)):
         known = ", ".join(sorted(template.variables)) or "none"
         raise TemplateError(f"the template {template.reference} {what} {listed}: its variables are {known}")
+
+
+@cache
+def _parsed(source: str, name: str, version: int) -> Template:
+    """A template of the package, which is asked for again with every question."""
+    return Template.parse(source, name, version)
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> jinja2.Template:
+    return _ENVIRONMENT.from_string(text)
 
 
 @cache
