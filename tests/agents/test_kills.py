@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.llm.wire import Wire
 from tests.scoring.known import SINGLE
 
 #: Kills of an investigation, of which few are of a free use of tools. `AUTOINTERP_KILLS=50` takes some minutes.
-KILLS = int(os.environ.get("AUTOINTERP_KILLS", "6"))
+KILLS = int(os.environ.get("AUTOINTERP_KILLS", "4"))
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -107,37 +108,50 @@ def begun_and_measured(run: RunFolder) -> tuple[Counter[str], set[str]]:
     return begun, {str(row[2]) for row in entries(run) if row[1] == "outcome"}
 
 
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
+    with Wire(think, once=True) as wire, Work(wire, tmp_path_factory.mktemp("home")) as made:
+        yield made
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("strategy", "wanted"), [("investigate", KILLS), ("react", 2 + KILLS // 6)])
-def test_killed_at_random_moments(strategy: str, wanted: int, tmp_path: Path) -> None:
-    generator = random.Random(f"kills {strategy}")
-    with Wire(think, once=True) as wire, Work(wire, tmp_path / "home") as work:
-        whole = RunFolder.begin(tmp_path, feature=SINGLE, strategy=strategy)
-        began = time.monotonic()
-        assert work.go(whole) == 0
-        seconds, events = time.monotonic() - began, int((whole.path / "events").read_text())
-        asked = len(wire.tally.worked)
-        kills = 0
-        while kills < wanted:
-            wire.tally.worked.clear()
-            wire._kept.clear()
-            run = RunFolder.begin(tmp_path, feature=SINGLE, strategy=strategy)
-            for _ in range(6):
-                before, begun = entries(run), begun_and_measured(run)
-                by_event = generator.random() < 0.5
-                code = work.go(
-                    run,
-                    crash_at=generator.randint(1, events // 2) if by_event else 0,
-                    seconds=0.0 if by_event else generator.uniform(0.02, 0.6 * seconds),
-                )
-                assert code in (0, -signal.SIGKILL)
-                # What was written stays as it was, time stamps included, and what was measured is not measured again.
-                assert entries(run)[: len(before)] == before
-                again = begun_and_measured(run)
-                assert all(again[0][key] == begun[0][key] for key in begun[1])
-                kills += code != 0
-            assert work.go(run) == 0
-            _check(run, whole, asked, wire)
+def test_killed_at_random_moments(strategy: str, wanted: int, work: Work, tmp_path: Path) -> None:
+    generator, wire = random.Random(f"kills {strategy}"), work.wire
+    _forget(wire)
+    whole = RunFolder.begin(tmp_path, feature=SINGLE, strategy=strategy)
+    began = time.monotonic()
+    assert work.go(whole) == 0
+    seconds, events = time.monotonic() - began, int((whole.path / "events").read_text())
+    asked = len(wire.tally.worked)
+    kills = 0
+    while kills < wanted:
+        _forget(wire)
+        run = RunFolder.begin(tmp_path, feature=SINGLE, strategy=strategy)
+        for _ in range(6):
+            if kills == wanted:
+                break
+            before, begun = entries(run), begun_and_measured(run)
+            by_event = generator.random() < 0.5
+            code = work.go(
+                run,
+                crash_at=generator.randint(1, events // 2) if by_event else 0,
+                seconds=0.0 if by_event else generator.uniform(0.02, 0.6 * seconds),
+            )
+            assert code in (0, -signal.SIGKILL)
+            # What was written stays as it was, time stamps included, and what was measured is not measured again.
+            assert entries(run)[: len(before)] == before
+            again = begun_and_measured(run)
+            assert all(again[0][key] == begun[0][key] for key in begun[1])
+            kills += code != 0
+        assert work.go(run) == 0
+        _check(run, whole, asked, wire)
+
+
+def _forget(wire: Wire) -> None:
+    """What the server did so far is done by another run."""
+    wire.tally.worked.clear()
+    wire._kept.clear()
 
 
 def _check(run: RunFolder, whole: RunFolder, asked: int, wire: Wire) -> None:
