@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autointerp.cli import _eval_run
+
 if TYPE_CHECKING:
     from autointerp.eval.organisms import Knob
 
-app = typer.Typer(help="Networks whose truth is known: list them, make them.", rich_markup_mode=None)
+app = typer.Typer(help="Networks whose truth is known, and how well agents find it out.", rich_markup_mode=None)
+app.command("run")(_eval_run.run)
+app.command("report")(_eval_run.report)
+app.command("tasks")(_eval_run.list_tasks)
+app.command("agents")(_eval_run.list_agents)
 
 
 @app.command("organisms")

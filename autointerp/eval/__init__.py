@@ -5,6 +5,40 @@ This room stands above all that investigates, and nothing that investigates know
 
 from __future__ import annotations
 
+from autointerp.eval._answers import Answer
+from autointerp.eval._leaderboard import write_leaderboard
+from autointerp.eval._protocol import Agent, Allowance, Grade, Problem, Question, Task
+from autointerp.eval._report import figures_of, markdown_of, table_of
+from autointerp.eval._results import Result, ResultStore
+from autointerp.eval._runner import Batch, Entry, run_suite
+from autointerp.eval._suites import batches_of, suites
+from autointerp.eval.agents import agent_named, agents
 from autointerp.eval.organisms import list_organisms, make_organism
+from autointerp.eval.tasks import task_named, tasks
 
-__all__ = ["list_organisms", "make_organism"]
+__all__ = [
+    "Agent",
+    "Allowance",
+    "Answer",
+    "Batch",
+    "Entry",
+    "Grade",
+    "Problem",
+    "Question",
+    "Result",
+    "ResultStore",
+    "Task",
+    "agent_named",
+    "agents",
+    "batches_of",
+    "figures_of",
+    "list_organisms",
+    "make_organism",
+    "markdown_of",
+    "run_suite",
+    "suites",
+    "table_of",
+    "task_named",
+    "tasks",
+    "write_leaderboard",
+]
