@@ -64,7 +64,7 @@ def rows_of(records: Sequence[RunRecord]) -> list[Row]:
         for strategy, found in sorted(by.items()):
             value = score(found[model, feature], "simulation")
             if value is not None:
-                rows.append(Row(f"{model} {feature}, {strategy}: simulation", value, "correlation"))
+                rows.append(Row(f"{Path(model).name} {feature}, {strategy}: simulation", value, "correlation"))
     return rows
 
 
