@@ -36,6 +36,8 @@ class HeldOutRuns:
 
     def __call__(self, ids: Sequence[int], /) -> bool:
         """Whether the tokens hold a run of a held-out passage."""
+        if len(ids) < RUN:
+            return False
         runs = _hashes(np.asarray(ids, dtype=np.int64)[None])[0]
         places = np.searchsorted(self._hashes, runs)
         inside = places < len(self._hashes)
@@ -56,9 +58,9 @@ def _hashes(ids: NDArray[np.int64]) -> NDArray[np.uint64]:
     """The hash of each run of tokens, [texts, places] for ids [texts, tokens]; no place where there are too few tokens."""
     places = max(0, ids.shape[1] - RUN + 1)
     mixed = np.zeros((len(ids), places), dtype=np.uint64)
-    factor = np.uint64(_FACTOR)
+    numbers, factor = ids.astype(np.uint64) + np.uint64(1), np.uint64(_FACTOR)
     with np.errstate(over="ignore"):
         for offset in range(RUN):
-            mixed = (mixed ^ (ids[:, offset : offset + places].astype(np.uint64) + np.uint64(1))) * factor
+            mixed = (mixed ^ numbers[:, offset : offset + places]) * factor
             mixed ^= mixed >> np.uint64(29)
     return mixed

@@ -96,6 +96,9 @@ class Coder(OneOutput):
             ]
         acts = torch.zeros(len(flat), device=x.device)
         for place, part in enumerate(found):
+            if stop - start == 1:
+                acts[place * _CHUNK + part.rows] = part.values
+                continue
             here = part.features == feature if stop - start == self.size else part.features == feature - start
             acts[place * _CHUNK + part.rows[here]] = part.values[here]
         return acts.view(x.shape[:-1])

@@ -29,8 +29,9 @@ from autointerp.records import SiteKind
 if TYPE_CHECKING:
     from autointerp.models._subject import Subject
 
-#: How long to wait for company to the requests that wait, in seconds, and again as long as some comes.
-_LINGER = 0.001
+#: How long to wait for company to the requests that wait, in seconds, and again as long as some comes, but so long at most:
+#: while a pass runs, those who ask have another core to get on with.
+_LINGER, _PATIENCE = 0.001, 0.003
 #: Clients that were just answered often ask again at once: how long to wait for them, as a part of what their pass took.
 _RETURN = 0.1
 
@@ -249,8 +250,8 @@ class Worker:
         coming = bool(self._waiting) or not self._writing
         while not self._waiting and not self._writing and not self._closed:
             self._state.wait()
-        count = 0
-        while coming and count != len(self._waiting) and not self._closed:
+        count, last = 0, time.monotonic() + _PATIENCE
+        while coming and count != len(self._waiting) and not self._closed and time.monotonic() < last:
             count = len(self._waiting)
             self._state.wait(_LINGER)
 

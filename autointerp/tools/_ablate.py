@@ -64,7 +64,7 @@ class Ablate(Tool[AblateArguments, AblateResult]):
             for row, some in enumerate(wanted):
                 kept[row, some] = amounts[row, some]
             amounts = kept
-        after = changed(bench, before, feature, amounts[None], "texts")
+        after = changed(bench, before, amounts[None], "texts")
         shifts = tuple(shift(bench, before, row, after[0, row], arguments.count) for row in range(len(ids)))
         return AblateResult(feature=feature, removed=tuple(amounts.abs().amax(1).tolist()), shifts=shifts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +43,7 @@ class Clean:
     activations: of the feature, [texts, tokens], zero at BOS and padding.
     scale: of the dictionary's directions, [texts, tokens].
     logits: there, [texts, vocabulary].
+    writes: the feature's direction at each site that it writes.
     start: a site before everything that the feature writes, and what was read there, from which a run with a change resumes;
         None where the model has none.
     """
@@ -53,6 +54,7 @@ class Clean:
     activations: Tensor
     scale: Tensor
     logits: Tensor
+    writes: Mapping[Site, Tensor]
     start: tuple[Site, Tensor] | None
 
 
@@ -66,7 +68,8 @@ def clean(bench: Workbench, ids: list[list[int]], places: Sequence[int], feature
     """Run texts as they are. Raises Adapt for a model without logits."""
     need_logits(bench)
     site, batch, after = bench.dictionary.input_site, bench.subject.batch(ids), torch.tensor(places)
-    before = stream_before(bench, bench.dictionary.writes(feature))
+    writes = bench.dictionary.writes(feature)
+    before = stream_before(bench, writes)
     runs = [
         bench.run(Batch(batch.ids[rows], batch.mask[rows]), capture={site} | before, logits=after[rows])
         for rows in chunks(bench, len(ids), batch.ids.shape[1])
@@ -79,17 +82,22 @@ def clean(bench: Workbench, ids: list[list[int]], places: Sequence[int], feature
         inside(bench, bench.dictionary.encode_one(x, feature).float(), ids),
         bench.dictionary.scale(x).float(),
         joined([run.logits.float() for run in runs if run.logits is not None]),
+        writes,
         next(((start, joined([run.sites[start] for run in runs])) for start in before), None),
     )
 
 
 def stream_before(bench: Workbench, sites: Iterable[Site]) -> frozenset[Site]:
-    """The last residual stream that a run can resume from and still come by all of these sites; empty where there is none."""
-    if not bench.subject.anatomy.blocks:
+    """The last residual stream from which a run still comes by all of these sites; empty where it cannot resume there."""
+    anatomy, wanted = bench.subject.anatomy, list(sites)
+    first = min(site.layer for site in wanted)
+    behind = all(site.kind is SiteKind.RESID_POST for site in wanted if site.layer == first)
+    layer = first if behind else first - 1
+    # What comes before the first block, and the final site, are counted to layer 0.
+    if layer < 0 or not anatomy.blocks:
         return frozenset()
-    order = bench.subject.sites()
-    first = min(map(order.index, sites))
-    return frozenset([site for site in order[: first + 1] if site.kind is SiteKind.RESID_POST][-1:])
+    start = Site(layer=layer, kind=SiteKind.RESID_POST)
+    return frozenset([start] if start in anatomy.points else [])
 
 
 def joined(parts: Sequence[Tensor]) -> Tensor:
@@ -116,7 +124,7 @@ def inside(bench: Workbench, values: Tensor, ids: Sequence[Sequence[int]]) -> Te
     return kept
 
 
-def changed(bench: Workbench, before: Clean, feature: int, amounts: Tensor, argument: str) -> Tensor:
+def changed(bench: Workbench, before: Clean, amounts: Tensor, argument: str) -> Tensor:
     """Logits at the places, [rows, texts, vocabulary], with the activation changed by `amounts` [rows, texts, tokens].
 
     Raises RetryWithOther where the change is too large for finite logits.
@@ -128,12 +136,11 @@ def changed(bench: Workbench, before: Clean, feature: int, amounts: Tensor, argu
     if same.all():
         return unchanged
     scaled = (amounts.to(before.scale) * before.scale).reshape(rows * texts, tokens, 1)
-    writes = bench.dictionary.writes(feature)
-    ids, mask = before.batch.ids.repeat(rows, 1), before.batch.mask.repeat(rows, 1)
-    places, parts = before.places.repeat(rows), []
+    ids, mask, places = (_times(x, rows) for x in (before.batch.ids, before.batch.mask, before.places))
+    parts = []
     for some in chunks(bench, rows * texts, tokens):
-        edits = [Edit(site, Operation.ADD, scaled[some] * vector.to(scaled)) for site, vector in writes.items()]
-        start = before.start and (before.start[0], before.start[1].repeat(rows, 1, 1)[some])
+        edits = [Edit(site, Operation.ADD, scaled[some] * vector.to(scaled)) for site, vector in before.writes.items()]
+        start = before.start and (before.start[0], _times(before.start[1], rows)[some])
         logits = bench.run(Batch(ids[some], mask[some]), edits=edits, logits=places[some], start=start).logits
         assert logits is not None
         parts.append(logits.float())
@@ -143,6 +150,11 @@ def changed(bench: Workbench, before: Clean, feature: int, amounts: Tensor, argu
     if not same.any():
         return found.reshape(rows, texts, -1)
     return torch.where(same[..., None].to(found.device), unchanged, found.reshape(rows, texts, -1))
+
+
+def _times(x: Tensor, count: int) -> Tensor:
+    """All texts again and again, the first axis being theirs."""
+    return x if count == 1 else x.repeat(count, *(1,) * (x.ndim - 1))
 
 
 def compared(bench: Workbench, before: Tensor, after: Tensor) -> Compared:

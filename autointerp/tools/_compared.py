@@ -55,6 +55,8 @@ class Compared:
 
     def tokens(self, ids: Tensor) -> tuple[TokenChange, ...]:
         """What happens to some tokens, ids [tokens]."""
+        if not len(ids):
+            return ()
         ids = ids.to(self.change.device)
         before, after = self.log_probabilities[:, :, ids].exp().mean(1).tolist()
         rows = zip(ids.tolist(), before, after, self.change[ids].tolist(), strict=True)

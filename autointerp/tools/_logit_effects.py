@@ -172,7 +172,7 @@ def _measured(
     amounts = torch.zeros_like(before.activations)
     each = torch.arange(len(texts))
     amounts[each, places] = -before.activations[each, places]
-    without = changed(bench, before, feature, amounts[None], "texts")[0]
+    without = changed(bench, before, amounts[None], "texts")[0]
     found = compared(bench, without, before.logits)
     raised, lowered = found.extremes(arguments.count)
     return Measured(

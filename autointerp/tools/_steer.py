@@ -104,7 +104,7 @@ class Steer(Tool[SteerArguments, SteerResult]):
             strengths = tuple(share * maximum for share in _DOSES)
         before = clean(bench, ids, places, feature)
         amounts = torch.tensor(strengths)[:, None, None] * where
-        after = changed(bench, before, feature, amounts, "strengths")
+        after = changed(bench, before, amounts, "strengths")
         doses = []
         for strength, logits in zip(strengths, after, strict=True):
             found = compared(bench, before.logits, logits)

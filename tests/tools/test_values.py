@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from autointerp.dictionaries import open_dictionary
 from autointerp.models import Subject
+from autointerp.testing import tiny_dictionary
 from autointerp.tools import Toolbox, Workbench
 from tests.tools.conftest import FEATURE, TEXT
 from tests.tools.hooks import LAYER, Plain, divergence, names, relative
@@ -310,6 +313,48 @@ def test_attribute(toolbox: Toolbox, plain: Plain) -> None:
         if kind == "head":
             values = values.unflatten(-1, (4, -1)).sum(-1)
         close(cause["attribution"], values[cause["position"] + 1, int(index)], 1e-3)
+
+
+def test_attribute_to_upstream_features(
+    bench: Workbench, subject: Subject, plain: Plain, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Of a dictionary at the layer before: its features' activations times the gradient along their directions."""
+    folder = tiny_dictionary(tmp_path_factory.mktemp("upstream"), width=subject.width, layer=LAYER - 1, seed=5)
+    earlier = Plain(subject, folder)
+    upstream = (open_dictionary(f"file:{folder}", subject), bench.dictionary)
+    with Toolbox(replace(bench, upstream=upstream), sandbox=None) as toolbox:
+        found = toolbox.call("attribute", {"text": TEXT, "count": 50}).data
+    ids = plain.ids(TEXT)
+    place = int(plain.activations(ids, FEATURE).argmax())
+    seen: list[torch.Tensor] = []
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.detach().clone().requires_grad_())
+        return seen[0]
+
+    stream: list[torch.Tensor] = []
+    with (
+        torch.enable_grad(),
+        plain.hooked(plain.block(LAYER - 1), keep),
+        plain.hooked(plain.block(LAYER), lambda x: stream.append(x[0])),
+    ):
+        plain.model(input_ids=ids)
+        plain.encode(stream[0])[place, FEATURE].backward()
+    plain.model.zero_grad()
+    acts = earlier.encode(seen[0][0].detach())
+    share = acts * (seen[0].grad[0] @ earlier.weights["W_dec"].T)
+    share[0] = 0.0
+    name = upstream[0].name
+    causes = [cause for cause in found["causes"] if cause["part"].startswith(f"{name} ")]
+    assert causes
+    for cause in causes:
+        column, feature = cause["position"] + 1, int(cause["part"].rpartition(" ")[2])
+        close(cause["activation"], acts[column, feature])
+        close(cause["attribution"], share[column, feature], 1e-3)
+    best = share.abs().flatten().topk(len(causes)).values
+    close([abs(cause["attribution"]) for cause in causes], best, 1e-3)
+    # The dictionary of the feature itself writes nothing before it reads.
+    assert len({cause["part"].rpartition(" ")[0].split(" ")[0] for cause in found["causes"]} - {"neuron", "head"}) == 1
 
 
 def test_run_code(toolbox: Toolbox, plain: Plain) -> None:
