@@ -95,8 +95,9 @@ def forward(layout: Layout, task: Pass) -> Read:
             if site in edits:
                 value = edits[site](value)
             if task.follow and site in task.capture:
-                # Written back even where it is as it was read: what a point reads may be a view that nothing depends on.
-                value = value if value.requires_grad else value.detach().requires_grad_()
+                # Written back even where it is as it was read: what a point reads may be a view that nothing depends on. And
+                # under a name of its own: what a module takes in may go past it as well, as the stream does without a norm.
+                value = value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
             if site in edits or (task.follow and site in task.capture):
                 point.write(module, value)
             if site in task.capture:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autointerp.errors import ModelError
-from autointerp.models import At, Edit, Objective, Operation, Subject, TokenIs
+from autointerp.models import At, Edit, Objective, Operation, Point, Subject, TokenIs
 from autointerp.records import Site, SiteKind
 
 TEXTS = ("def f(a):\n    return a\n", "for i in range(9): print(i, 'x')", "import re\nclass Node:\n    pass\n")
@@ -103,6 +103,50 @@ def test_gradients_equal_those_of_autograd(subject: Subject, ids: Tensor, where:
         assert run.grads[where].abs().max() > 1e-3
     values = subject.run(ids, logits=True).logits[:, -1] @ weights
     torch.testing.assert_close(run.objective, values, **CLOSE)
+
+
+class Bare(nn.Module):
+    """Two MLPs that read the stream itself, as there is no norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(9, 6)
+        self.mlps = nn.ModuleList([nn.Sequential(nn.Linear(6, 6), nn.Tanh()) for _ in range(2)])
+        self.head = nn.Linear(6, 9)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.embed(ids)
+        for mlp in self.mlps:
+            x = x + mlp(x)
+        return self.head(x)
+
+
+def test_the_gradient_at_what_a_module_reads_is_of_what_it_makes_of_it_alone() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = Bare()
+    ids = torch.tensor([[1, 5, 7], [2, 2, 8]])
+    inputs: list[Tensor] = []
+    x = module.embed(ids)
+    for mlp in module.mlps:
+        inputs.append(x.clone())
+        x = x + mlp(inputs[-1])
+    weights = noise(9)
+    expected = torch.autograd.grad((module.head(x) * weights).sum(), inputs)
+    sites = {
+        "embed": "embed",
+        "mlp_in": Point("mlps.{layer}", "input"),
+        "mlp_out": "mlps.{layer}",
+    }
+    subject = Subject.wrap(module, sites=sites, logits="head")
+    wanted = [site(layer, "mlp_in") for layer in range(2)]
+    found = subject.run(ids, capture=wanted, grad_of=Objective(weights)).grads
+    for where, grad in zip(wanted, expected, strict=True):
+        torch.testing.assert_close(found[where], grad, **CLOSE)
+    # An edit there is of what the module reads, and the stream goes past it as it was.
+    edited = subject.run(ids, edits=[Edit(wanted[1], Operation.SET, torch.zeros(6))], logits=True).logits
+    x = inputs[1] + module.mlps[1](torch.zeros(6))
+    torch.testing.assert_close(edited, module.head(x).detach(), **CLOSE)
 
 
 def test_an_objective_may_be_activations_at_a_site(subject: Subject, ids: Tensor) -> None:
