@@ -60,6 +60,31 @@ def test_the_effect_on_the_logits_is_as_stated_and_nothing_else_moves(exact: Pla
     assert tried > 2 * TEXTS
 
 
+def test_a_decoy_fits_the_text_and_does_nothing(small_host: Host, tmp_path: Path) -> None:
+    organism = plant_in(small_host, Order(("decoy", "token_set"), seed=3, noise=0.0, strength=0.3, nulls=0))
+    plain = Plain(organism.save(tmp_path).subject, "network.model.layers.1")
+    truth = organism.truth()
+    decoy, other = sorted(truth.latents, key=lambda latent: latent.kind)
+    assert (decoy.kind, decoy.effect.ids) == ("decoy", ())
+    assert [edge for edge in truth.edges if edge.target == "logits"] == [
+        edge for edge in truth.edges if edge.source == other.name and edge.target == "logits"
+    ]
+    moved: dict[str, list[float]] = {"decoy": [], "token_set": []}
+    for text in organism.sample(TEXTS, seed=1, fresh=True):
+        stream, before = plain.run(text)
+        activations = plain.activations(stream)
+        expected = np.array(truth.values(text)[decoy.name])
+        np.testing.assert_allclose(activations[1:, decoy.index], expected, atol=2e-3 * max(1.0, expected.max()))
+        for latent in (decoy, other):
+            for place in activations[1:, latent.index].nonzero()[:1, 0].tolist():
+                change = -activations[place + 1, latent.index] * plain.weights["W_dec"][latent.index]
+                after = plain.run(text, place=place + 1, added=change)[1]
+                moved[latent.kind].append(float((after - before).abs().max()))
+    assert max(moved["decoy"]) < 1e-3 < 1e-2 < min(moved["token_set"])
+    figures = {figure.name: figure for figure in organism.check(count=24)}
+    assert [name for name, figure in figures.items() if not figure.holds and "agreement" not in name] == []
+
+
 def test_where_nothing_is_active_the_host_is_what_it_was(any_host: Host, exact: PlantedOrganism, plain: Plain) -> None:
     text = exact.sample(1, seed=3)[0]
     ids = torch.tensor([[0, *any_host.subject.encode(text)]])

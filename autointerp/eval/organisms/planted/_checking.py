@@ -149,6 +149,8 @@ def _effects(
 
 def _compared(change: NDArray[np.float64], amount: float, latent: PlantedLatent) -> tuple[bool, float, float]:
     ids = list(latent.effect.ids)
+    if not ids:
+        return True, 0.0, float(np.abs(change).max())
     stated = latent.effect.per_unit * amount
     rest = np.delete(change, ids)
     return (

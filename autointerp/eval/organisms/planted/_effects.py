@@ -18,11 +18,20 @@ _USUAL = 0.02
 
 @dataclass(frozen=True)
 class Effect:
-    """What one unit of activation adds to the logits: `per_unit` to the tokens with these ids, up to `others` to the rest."""
+    """What one unit of activation adds to the logits: `per_unit` to the tokens with these ids, up to `others` to the rest.
+
+    Without ids there is no effect.
+    """
 
     ids: tuple[int, ...]
     per_unit: float
     others: float
+
+    def words(self) -> str:
+        """The effect in words."""
+        if not self.ids:
+            return "it does nothing to the logits"
+        return f"each unit of it adds {self.per_unit:+.3f} to the logits of {len(self.ids)} tokens"
 
 
 def draw_effect(

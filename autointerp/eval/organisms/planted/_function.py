@@ -33,10 +33,14 @@ class Function(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One latent of a feature: its function, None for one that no text explains, and its role in the feature."""
+    """One latent of a feature: its function, None for one that no text explains, and its role in the feature.
+
+    One that is `idle` has no effect on the logits.
+    """
 
     function: Function | None
     role: str
+    idle: bool = False
 
 
 class Kind(Protocol):

@@ -23,8 +23,9 @@ from autointerp.eval.organisms.planted.kinds import KINDS
 from autointerp.models import Subject
 
 MIXED, NULLS, LAYERS = "mixed", "nulls", "shuffled_layers"
+DECOY = "decoy"
 _OTHERS = {
-    MIXED: "One feature of every kind.",
+    MIXED: "One feature of every kind that has an effect.",
     NULLS: "No feature at all: noise, dead latents, and activations on other text than they belong to.",
     LAYERS: "The host with its layers in another order, which computes nothing that its dictionary knows.",
 }
@@ -151,7 +152,7 @@ def _order(name: str, seed: int, settings: Mapping[str, Any]) -> Order:
     if reasons:
         raise OrganismError(f"no planted features with these knobs: {'; '.join(reasons)}")
     count = settings["count"] or (1 if name == MIXED else 4)
-    kinds = tuple(KINDS) if name == MIXED else (name,) if name in KINDS else ()
+    kinds = tuple(kind for kind in KINDS if kind != DECOY) if name == MIXED else (name,) if name in KINDS else ()
     nulls = max(1, settings["nulls"]) if name == NULLS else settings["nulls"]
     return Order(
         kinds=tuple(kind for kind in kinds for _ in range(count)),

@@ -88,8 +88,7 @@ def planted_card(order: Order, truth: PlantedTruth, host: Host) -> Card:
     """What was planted, in words."""
     kinds = Counter(latent.kind for latent in truth.latents)
     steps = [
-        f"Latent {latent.index} ({latent.kind}, {latent.role}) is {latent.words()}; each unit of it adds"
-        f" {latent.effect.per_unit:+.3f} to the logits of {len(latent.effect.ids)} tokens."
+        f"Latent {latent.index} ({latent.kind}, {latent.role}) is {latent.words()}; {latent.effect.words()}."
         for latent in truth.latents
     ]
     steps += [

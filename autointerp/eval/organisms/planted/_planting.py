@@ -134,7 +134,8 @@ def _shuffled(host: Host, random: np.random.Generator) -> Latent:
     density = host.patterns[int(random.integers(len(host.patterns)))].density
     shares = np.full(1 + LEVELS, density / LEVELS)
     shares[0] = 1 - density
-    return Latent(SHUFFLED, Part(None, "another latent's activations, each at another token"), None, shares)
+    part = Part(None, "another latent's activations, each at another token", idle=True)
+    return Latent(SHUFFLED, part, None, shares)
 
 
 def _effects(
@@ -142,9 +143,10 @@ def _effects(
 ) -> tuple[list[Effect], list[Floats]]:
     effects, found = [], []
     for unit, direction in zip(units, rows.decoder, strict=True):
-        strength = 0.0 if unit.latent.kind == SHUFFLED else order.strength
+        idle = unit.latent.part.idle
+        strength = 0.0 if idle else order.strength
         effect, row = draw_effect(direction, host.lens, unit.values.mean, unit.latent.density, strength, random)
-        effects.append(effect)
+        effects.append(Effect((), 0.0, 0.0) if idle else effect)
         found.append(row)
     return effects, found
 

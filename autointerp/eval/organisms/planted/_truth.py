@@ -85,9 +85,9 @@ class PlantedTruth:
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """From the tokens to every latent that has a function, and from every latent to the logits."""
+        """From the tokens to every latent that has a function, and from every latent that has an effect to the logits."""
         read = [Edge(TOKENS, latent.name, "input") for latent in self.latents if latent.function is not None]
-        return (*read, *(Edge(latent.name, LOGITS, "output") for latent in self.latents))
+        return (*read, *(Edge(latent.name, LOGITS, "output") for latent in self.latents if latent.effect.ids))
 
     def latent(self, index: int) -> PlantedLatent:
         """The planted latent with this number in the dictionary. Raises OrganismError where it is none."""

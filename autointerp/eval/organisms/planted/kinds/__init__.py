@@ -6,6 +6,7 @@ from autointerp.eval.organisms.planted._function import Kind
 from autointerp.eval.organisms.planted.kinds._absorbed import Absorbed, Without
 from autointerp.eval.organisms.planted.kinds._context import After, Contexts
 from autointerp.eval.organisms.planted.kinds._counting import Counted, Counting
+from autointerp.eval.organisms.planted.kinds._decoy import Decoys
 from autointerp.eval.organisms.planted.kinds._format import Early, Format, Indented
 from autointerp.eval.organisms.planted.kinds._long_range import Latched, LongRange
 from autointerp.eval.organisms.planted.kinds._negated import Everywhere, Negated
@@ -23,6 +24,7 @@ KINDS: dict[str, Kind] = {
     "absorbed": Absorbed(),
     "context": Contexts(),
     "counting": Counting(),
+    "decoy": Decoys(),
     "format": Format(),
     "long_range": LongRange(),
     "negated": Negated(),
