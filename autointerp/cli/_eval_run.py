@@ -105,7 +105,7 @@ def _run(
 
         names = agent or [name for name, one in agents().items() if not one.network]
         entries = [Entry(name, llm if agent_named(name).network else None) for name in names]
-        lacking = [entry.agent for entry in entries if agent_named(entry.agent).network and llm is None]
+        lacking = [name for name in names if name in agents() and agents()[name].network and llm is None]
         if lacking:
             raise InputError(f"{', '.join(lacking)} needs a language model: give --llm")
         batches = batches_of(suite, seeds, task)

@@ -7,6 +7,7 @@ from functools import cache
 from autointerp._plugins import load_all
 from autointerp.errors import InputError
 from autointerp.eval._protocol import Agent
+from autointerp.eval.agents._adapters import ADAPTERS
 
 AGENTS = "autointerp.eval_agents"
 
@@ -18,8 +19,16 @@ def agents() -> dict[str, Agent]:
 
 
 def agent_named(spec: str) -> Agent:
-    """A registered agent by name. Raises InputError for an unknown name, with those that there are."""
+    """An agent: a registered one by name, `python:MODULE:FUNCTION`, or `command:PROGRAM ARGUMENTS`.
+
+    Raises InputError for an unknown name, with those that there are.
+    """
+    form, sign, _ = spec.partition(":")
+    if sign and form in ADAPTERS:
+        return ADAPTERS[form](spec)
     known = agents()
     if spec not in known:
-        raise InputError(f"no agent {spec!r}: there are {', '.join(known)}")
+        raise InputError(
+            f"no agent {spec!r}: there are {', '.join(known)}, python:MODULE:FUNCTION and command:PROGRAM ARGUMENTS"
+        )
     return known[spec]
