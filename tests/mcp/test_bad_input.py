@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from autointerp.mcp import Settings
+from autointerp.mcp import Settings, _opening
 from tests.mcp.talking import DEAD, FEATURE, asked, explained, refused
 
 Converse = Callable[..., None]
@@ -74,11 +75,20 @@ def test_pages_runs_and_prompts_that_there_are_not(converse: Converse) -> None:
     converse(ask)
 
 
-def test_a_run_that_is_not_done_or_failed_has_no_result(converse: Converse) -> None:
+def test_a_run_that_is_not_done_or_failed_has_no_result(converse: Converse, monkeypatch: pytest.MonkeyPatch) -> None:
+    opens, may_open = _opening.open_laboratory, threading.Event()
+
+    def later(**options: Any) -> Any:
+        assert may_open.wait(60)
+        return opens(**options)
+
+    monkeypatch.setattr(_opening, "open_laboratory", later)
+
     async def ask(client: Any) -> None:
         # Before the dictionary is open, nobody knows how many features it has.
         run = (await client.call_tool("explain_start", {"feature": 640})).structured_content["run"]
         assert "is not done" in await refused(client, "explain_result", run=run)
+        may_open.set()
         status = await client.call_tool("explain_status", {"run": run, "wait_seconds": 45.0})
         assert status.structured_content["state"] == "failed"
         assert "give a number from 0 to 63" in await refused(client, "explain_result", run=run)

@@ -11,7 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,40 @@ async def whole(client: Any, first: str) -> str:
     return "\n".join(re.sub(r"\n\[page \d+ of .*\]\Z", "", text) for text in pages)
 
 
-async def session(client: Any) -> None:
+async def watched(client: Any, feature: int) -> str:
+    """The name of a run that is done, whose server answered meanwhile and said how far it was."""
+    told: list[tuple[float, str | None]] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        del total
+        told.append((done, message))
+
+    began = time.monotonic()
+    run = (await client.call_tool("explain_start", {"feature": feature})).structured_content["run"]
+    assert time.monotonic() - began < 1.0
+    waiting = asyncio.create_task(
+        client.call_tool("explain_status", {"run": run, "wait_seconds": 45.0}, progress_callback=progress)
+    )
+    answered = 0
+    while not waiting.done():
+        began = time.monotonic()
+        assert (await client.list_tools()).tools
+        assert time.monotonic() - began < 5.0
+        answered += 1
+        await asyncio.sleep(0.05)
+    assert answered > 3
+    assert (await waiting).structured_content["state"] == "done"
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert "scoring on held-out text" in {message for _, message in told}
+    return str(run)
+
+
+async def session(client: Any, explain: Callable[[Any, int], Awaitable[str]] = explained) -> None:
     """List, start, status, result, page, resources, prompt: what a host does from beginning to end."""
     listed = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert {"explain_start", "explain_status", "explain_result", "list_features", "page"} <= listed.keys()
     assert f"{FEATURE:6d}  " in await asked(client, "list_features", count=200)
-    run = await explained(client, FEATURE)
+    run = await explain(client, FEATURE)
     first = await asked(client, "explain_result", run=run)
     assert f"feature {FEATURE} at resid_post.1" in first
     for part in ("simulation", "substitution", "def predict(tokens)"):
@@ -62,8 +91,11 @@ async def session(client: Any) -> None:
     assert f"feature {FEATURE}" in told.messages[0].content.text
 
 
-def test_a_session_in_this_process(converse: Callable[..., None]) -> None:
-    converse(session)
+def test_a_session_in_this_process_whose_server_answers_while_it_explains(converse: Callable[..., None]) -> None:
+    async def ask(client: Any) -> None:
+        await session(client, watched)
+
+    converse(ask)
 
 
 def test_a_session_of_the_older_protocol(converse: Callable[..., None]) -> None:
