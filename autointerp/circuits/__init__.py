@@ -6,6 +6,7 @@ This room knows sites, directions and pairs of prompts; it knows no corpus and n
 from __future__ import annotations
 
 from autointerp.circuits._ablation import Ablation
+from autointerp.circuits._accuracy import accuracy
 from autointerp.circuits._anatomised import Parts
 from autointerp.circuits._attribution import (
     EdgeScores,
@@ -55,6 +56,7 @@ __all__ = [
     "Target",
     "Task",
     "Variable",
+    "accuracy",
     "acdc",
     "answer_attention",
     "check_pairs",

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from autointerp.circuits._graph import Graph, Shape
-from autointerp.circuits._weights import Layer, Norm, final_norm, read_layers
+from autointerp.circuits._scaling import Norm
+from autointerp.circuits._weights import Layer, final_norm, final_scaling, read_layers
 from autointerp.errors import InputError
 from autointerp.models import At, Edit, Objective, Operation, Subject
 from autointerp.records import Site, SiteKind
@@ -40,6 +41,7 @@ class Parts:
         self.subject, self.memory = subject, memory
         self.layers: list[Layer] = read_layers(subject)
         self.final: Norm = final_norm(subject)
+        self.final_scaling = final_scaling(subject, self.final)
         parallel = {layer.parallel for layer in self.layers}
         if len(parallel) > 1:
             raise InputError(f"{subject.name} has layers with attention and MLP in parallel and others without")
@@ -138,23 +140,9 @@ class Slopes:
             found.append(self.grads[parts.site(layer, SiteKind.MLP_OUT)][:, None])
         return torch.cat(found, 1)
 
-    def of_attention(self, layer: int) -> Tensor:
-        """At what each query, key and value of a layer reads, [prompts, targets, tokens, width]."""
-        own, stream = self.parts.layers[layer], self.sites[self.parts.site(layer, SiteKind.RESID_PRE)]
-        normed = [p.back(self.grads[self.parts.site(layer, kind)]) for kind, p in own.projections.items()]
-        return through(own.norm, stream, torch.cat(normed, 1))
-
-    def of_mlp(self, layer: int) -> Tensor:
-        """At what the MLP of a layer reads, [prompts, 1, tokens, width]."""
-        own, stream = self.parts.layers[layer], self.sites[self.parts.site(layer, SiteKind.RESID_PRE)]
-        if not own.parallel:
-            stream = stream + self.sites[self.parts.site(layer, SiteKind.ATTN_OUT)]
-        return through(own.mlp_norm, stream, self.grads[self.parts.site(layer, SiteKind.MLP_IN)][:, None])
-
-    def of_logits(self) -> Tensor:
-        """At what the head reads, [prompts, 1, tokens, width]."""
-        stream = self.sites[self.parts.site(self.parts.graph.layers - 1, SiteKind.RESID_POST)]
-        return through(self.parts.final, stream, self.grads[_FINAL][:, None])
+    def at_the_end(self) -> tuple[Tensor, Tensor]:
+        """The stream that the head's norm reads and the gradient behind that norm, both [prompts, tokens, width]."""
+        return self.sites[self.parts.site(self.parts.graph.layers - 1, SiteKind.RESID_POST)], self.grads[_FINAL]
 
 
 def through(norm: Norm, stream: Tensor, gradient: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from autointerp.circuits._anatomised import Outputs, Parts, Slopes
 from autointerp.circuits._metrics import slope
 from autointerp.circuits._pairs import Prompts, chunks, prompts_of
+from autointerp.circuits._products import Products
 from autointerp.circuits._task import Task
 from autointerp.errors import InputError
 from autointerp.models import Edit, Operation
@@ -73,8 +74,10 @@ def _edges(parts: Parts, task: Task, steps: int | None) -> Tensor:
     scores = torch.zeros(len(task), *graph.allowed.shape)
     for prompts, clean, corrupted in both_runs(parts, task):
         difference = corrupted.written - clean.written
+        products = Products(parts, difference)
         for slopes, share in _slopes(parts, task, prompts, clean, corrupted, steps):
-            scores[prompts.rows] += share * _products(parts, difference, slopes).float().cpu()
+            products.add(slopes, share)
+        scores[prompts.rows] = products.table().float().cpu()
     return scores
 
 
@@ -94,19 +97,3 @@ def _slopes(
 
 def _logits_from(parts: Parts, ids: Tensor, embedded: Tensor) -> Tensor:
     return parts.logits(ids, [Edit(Site(layer=0, kind=SiteKind.RESID_PRE), Operation.SET, embedded)])
-
-
-def _products(parts: Parts, difference: Tensor, slopes: Slopes) -> Tensor:
-    """Difference times gradient for every edge, [prompts, targets, sources]."""
-    graph = parts.graph
-    found = torch.zeros(len(difference), *graph.allowed.shape, device=difference.device)
-
-    def fill(targets: slice, gradient: Tensor, sources: int) -> None:
-        found[:, targets, :sources] = gradient.flatten(2) @ difference[:, :sources].flatten(2).transpose(1, 2)
-
-    for layer in range(graph.layers):
-        heads = graph.attention_targets(layer)
-        fill(heads, slopes.of_attention(layer), graph.attention_sources(layer).start)
-        fill(slice(heads.stop, heads.stop + 1), slopes.of_mlp(layer), graph.before_mlp(layer))
-    fill(slice(len(graph.targets) - 1, len(graph.targets)), slopes.of_logits(), len(graph.sources))
-    return found

@@ -90,13 +90,8 @@ class _Cut:
         """Queries, keys and values from the streams that they read, and what the heads make of them."""
         graph, own = self.parts.graph, self.parts.layers[layer]
         heads, sources = graph.attention_targets(layer), graph.attention_sources(layer)
-        read = own.norm(self._read(heads, sources.start))
-        edits, first = [], 0
-        for kind, projection in own.projections.items():
-            count = len(projection.weight)
-            values = projection(read[:, first : first + count])
-            edits.append(Edit(self.parts.site(layer, kind), Operation.SET, values))
-            first += count
+        projected = own.projected(self._read(heads, sources.start))
+        edits = [Edit(self.parts.site(layer, kind), Operation.SET, values) for kind, values in projected.items()]
         wanted = [self.parts.site(layer, SiteKind.HEAD_OUT), self.parts.site(layer, SiteKind.ATTN_OUT)]
         seen = self._run(layer, wanted, edits).sites
         self._wrote(sources, self.parts.write(layer, seen[wanted[0]], seen[wanted[1]]))

@@ -8,15 +8,16 @@ task: a head that is what it is said to be can be replaced by it.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from autointerp.circuits._anatomised import Parts
 from autointerp.circuits._graph import Source
-from autointerp.circuits._pairs import Pair, prompts_of
+from autointerp.circuits._pairs import Pair, Prompts, prompts_of
 from autointerp.circuits._task import Task
 from autointerp.circuits.tasks._words import pieces
 from autointerp.errors import InputError
@@ -29,6 +30,8 @@ SHOWN = 0.3
 HELD = 0.5
 #: An even pattern has to move the metric by this share of its range, or there is nothing to undo.
 MATTERS = 0.01
+#: A mover raises what it reads by this much at least, or lowers it, as a rank from -1 to 1.
+COPIES = 0.5
 _HALF, _PROMPTS = 10, 8
 _OPEN, _CLOSED = "([{", ")]}"
 
@@ -116,6 +119,7 @@ def _bracket(ids: Tensor, strings: Sequence[str]) -> Tensor:
 
 
 MECHANISMS: tuple[Mechanism, ...] = (
+    Mechanism("current token", "attends to the token itself", _offset(0)),
     Mechanism("previous token", "attends to the token before", _offset(1)),
     Mechanism("positional offset 2", "attends to the token two before", _offset(2)),
     Mechanism("positional offset 3", "attends to the token three before", _offset(3)),
@@ -139,7 +143,8 @@ def roles(parts: Parts, task: Task, heads: Sequence[str], *, seed: int = 0) -> l
         raise InputError(f"no head {unknown[0]}: there are such as {graph.sources[1].name}")
     tables = {one.name: signatures(parts, one, seed=seed) for one in MECHANISMS}
     copying = copying_scores(parts, heads, seed=seed)
-    found = []
+    reading = answer_attention(parts, task.pairs, [one.name for one in graph.sources if one.kind == "head"])
+    found: list[Role] = []
     for name in heads:
         source = graph.sources[graph.source_numbers[name]]
         if source.kind != "head":
@@ -148,10 +153,38 @@ def roles(parts: Parts, task: Task, heads: Sequence[str], *, seed: int = 0) -> l
         table = tables[best.name]
         signature = float(table[source.layer][source.head or 0])
         if signature < SHOWN:
+            found += _mover(parts, task, source, reading, copying[name])
             continue
-        held, effect = held_share(parts, task, source, best)
+        held, effect = held_share(parts, task, source, partial(_places, parts, best))
         usual = float(torch.cat(table).mean())
         found.append(Role(name, best.name, signature, usual, held, effect, copying[name]))
+    return found
+
+
+def _places(parts: Parts, mechanism: Mechanism, prompts: Prompts) -> Tensor:
+    return mechanism.attended(prompts.clean, parts.subject.strings)
+
+
+def _mover(parts: Parts, task: Task, source: Source, reading: Mapping[str, float], copying: float) -> list[Role]:
+    """The role of a head that reads the answer at the last token and copies it, or keeps it from being said; or none.
+
+    Name movers and negative name movers (Wang et al., 2022), whatever is moved.
+    """
+    signature = reading[source.name]
+    if signature < SHOWN or abs(copying) < COPIES:
+        return []
+    held, effect = held_share(parts, task, source, _answer_places)
+    usual = sum(reading.values()) / len(reading)
+    kind = "name mover" if copying > 0 else "negative name mover"
+    return [Role(source.name, kind, signature, usual, held, effect, copying)]
+
+
+def _answer_places(prompts: Prompts) -> Tensor:
+    """For the last token where the answer stood last, for the others nowhere: int64 [prompts, tokens]."""
+    there = (prompts.right > 0).gather(1, prompts.clean)
+    place = torch.where(there, torch.arange(there.shape[1]), -1).amax(1)
+    found = torch.full_like(prompts.clean, -1)
+    found[:, -1] = place
     return found
 
 
@@ -226,17 +259,20 @@ def copying_scores(parts: Parts, heads: Sequence[str], *, seed: int = 0) -> dict
     return found
 
 
-def held_share(parts: Parts, task: Task, source: Source, mechanism: Mechanism) -> tuple[float | None, float]:
+def held_share(
+    parts: Parts, task: Task, source: Source, attended: Callable[[Prompts], Tensor]
+) -> tuple[float | None, float]:
     """Which share of the effect of an even pattern the mechanism's own undoes, and that effect; None for no effect.
 
-    Tokens for which the mechanism has nothing to attend to keep the head's own attention.
+    `attended` says for every token of some prompts which one its kind attends to, int64 [prompts, tokens]; tokens with
+    -1 keep the head's own attention.
     """
     site, head = parts.site(source.layer, SiteKind.PATTERN), source.head or 0
     sums = torch.zeros(4, dtype=torch.float64)
     for prompts in prompts_of(parts.subject, task.pairs):
         own = parts.subject.run(prompts.clean, capture=[site]).sites[site][:, head]
         tokens = own.shape[-1]
-        where = mechanism.attended(prompts.clean, parts.subject.strings).to(own.device)
+        where = attended(prompts).to(own.device)
         even = torch.ones(tokens, tokens, device=own.device).tril()
         even = even / even.sum(1, keepdim=True)
         there = (where >= 0)[..., None]

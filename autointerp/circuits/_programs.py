@@ -64,6 +64,41 @@ def answer(depth):
     return "\\n" + " " * (depth + 4)
 """
 
+_OBJECTS = """\
+def giver(tokens):
+    words = "".join(tokens).replace(",", " ").split()
+    return words[words.index("gave") - 1]
+
+def receiver(tokens, giver):
+    words = "".join(tokens).split()
+    others = [name for name in (words[1], words[3]) if name != giver]
+    return others[0] if others else None
+
+def answer(receiver):
+    return None if receiver is None else " " + receiver
+"""
+
+_GREATER = """\
+def begun(tokens):
+    return "".join(tokens).split("from ")[-1][2]
+
+def answer(begun):
+    return begun
+"""
+
+_DOCSTRINGS = """\
+def arguments(tokens):
+    inside = "".join(tokens).split("(")[1].split(")")[0]
+    return [name.strip() for name in inside.split(",")]
+
+def following(tokens, arguments):
+    described = "".join(tokens).count(":param") - 1
+    return arguments[described] if described < len(arguments) else None
+
+def answer(following):
+    return None if following is None else " " + following
+"""
+
 #: By the name of the task. A variable that is held at the last token alone says what is about to be answered.
 PROGRAMS: Mapping[str, CausalModel] = {
     "induction": CausalModel(_INDUCTION, (Variable("previous", ()), Variable("induced", (), last=True))),
@@ -71,4 +106,8 @@ PROGRAMS: Mapping[str, CausalModel] = {
     "quoting": CausalModel(_QUOTING, (Variable("opened", (), last=True),)),
     "names": CausalModel(_NAMES, (Variable("attribute", (), last=True),)),
     "indentation": CausalModel(_INDENTATION, (Variable("depth", (), last=True),)),
+    "objects": CausalModel(_OBJECTS, (Variable("giver", ()), Variable("receiver", (), last=True))),
+    # The least digit that will do stands for all that do.
+    "greater": CausalModel(_GREATER, (Variable("begun", (), last=True),)),
+    "docstrings": CausalModel(_DOCSTRINGS, (Variable("following", (), last=True),)),
 }

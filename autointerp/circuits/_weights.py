@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from autointerp.circuits._scaling import Norm, Scaling, scaling_of
 from autointerp.errors import ModelError
 from autointerp.models import Columns, Point, Subject
 from autointerp.records import Site, SiteKind
 
 #: Of the largest activation: by how much a norm that is tried may miss what the model computed.
 _TOLERANCE = 1e-3
-
-Norm = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,17 +32,13 @@ class Projection:
         found = torch.einsum("rhtd,hed->rthe", x, self.weight)
         return (found if self.bias is None else found + self.bias).flatten(2)
 
-    def back(self, gradient: Tensor) -> Tensor:
-        """From the gradient at its output, shaped as that, to those at its inputs, [rows, heads, tokens, width]."""
-        heads, size, _ = self.weight.shape
-        return torch.einsum("rthe,hed->rhtd", gradient.unflatten(2, (heads, size)), self.weight)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
     """How one layer reads and writes.
 
     `written` [heads, head width, width] is what a head's output adds to the stream, None where a norm comes after the sum.
+    `scaling` and `mlp_scaling` are the formulas of the norms, None where they are not known.
     """
 
     norm: Norm
@@ -53,6 +48,40 @@ class Layer:
     mlp_norm: Norm
     parallel: bool
     written: Tensor | None
+    scaling: Scaling | None
+    mlp_scaling: Scaling | None
+
+    @property
+    def readers(self) -> Tensor:
+        """What all queries, keys and values make of the normed stream, [targets, head width, width]."""
+        return torch.cat([one.weight for one in self.projections.values()])
+
+    @property
+    def folded(self) -> Tensor:
+        """The same with the weight of the norm in it; the norm has to have a formula."""
+        assert self.scaling is not None
+        return self.readers * self.scaling.weight
+
+    def projected(self, streams: Tensor) -> dict[SiteKind, Tensor]:
+        """Queries, keys and values [rows, tokens, heads × head width] of a stream for each, [rows, targets, tokens, width]."""
+        scaling, found, first = self.scaling, {}, 0
+        if scaling is None:
+            normed = self.norm(streams)
+        else:
+            # Dividing behind the weights spares passes over streams, of which there are as many as targets.
+            core = scaling.core(streams)
+            spread = scaling.spread(core)
+            normed = torch.einsum("rhtd,hed->rhte", core, self.folded).div_(spread[..., None])
+        for kind, one in self.projections.items():
+            some = normed[:, first : first + len(one.weight)]
+            if scaling is None:
+                found[kind] = one(some)
+            else:
+                offset = one.weight @ scaling.bias
+                offset = offset if one.bias is None else offset + one.bias
+                found[kind] = (some + offset[:, None]).transpose(1, 2).flatten(2)
+            first += len(one.weight)
+        return found
 
     @property
     def mlp_bare(self) -> bool:
@@ -111,6 +140,12 @@ def final_norm(subject: Subject) -> Norm:
     return norm
 
 
+def final_scaling(subject: Subject, norm: Norm) -> Scaling | None:
+    """The formula of that."""
+    site = Site(layer=subject.layers - 1, kind=SiteKind.RESID_POST)
+    return scaling_of(norm, subject.run(torch.tensor([subject.probe]), capture=[site]).sites[site][0])
+
+
 def _layer(subject: Subject, layer: int, heads: int, seen: dict[Site, Tensor], inputs: dict[str, Tensor]) -> Layer:
     def at(kind: SiteKind) -> Site:
         return Site(layer=layer, kind=kind)
@@ -144,7 +179,9 @@ def _layer(subject: Subject, layer: int, heads: int, seen: dict[Site, Tensor], i
     width = read(SiteKind.HEAD_OUT).shape[-1]
     written = subject.to_residual(at(SiteKind.HEAD_OUT), torch.eye(width, device=pre.device, dtype=pre.dtype))
     cut = None if written is None else written.detach().unflatten(0, (heads, size))
-    return Layer(norm, q, k, v, found[0], found[1], cut)
+    mlp_norm, parallel = found
+    read_by_mlp = (pre if parallel else mid)[0]
+    return Layer(norm, q, k, v, mlp_norm, parallel, cut, scaling_of(norm, pre[0]), scaling_of(mlp_norm, read_by_mlp))
 
 
 def _norm(subject: Subject, layer: int, stream: Tensor, read: Tensor) -> Norm | None:

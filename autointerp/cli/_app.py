@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 app.command("explain")(_explain.explain)
 app.command("label")(_label.label)
-app.command("circuit")(_circuit.circuit)
+app.add_typer(_circuit.app, name="circuit")
 app.command("score")(_score.score)
 app.add_typer(_index.app, name="index")
 app.add_typer(_eval.app, name="eval")

@@ -1,4 +1,7 @@
-"""`autointerp circuit`: the circuit behind a task, explained as a causal model and graded by intervention."""
+"""`autointerp circuit`: the circuit behind a task, explained as a causal model and graded by intervention.
+
+`autointerp circuit transfer` looks for the same mechanism in another model.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autointerp.cli._options import DeviceOption, ModelOption, SeedOption
+from autointerp.errors import InputError
 
 if TYPE_CHECKING:
     from autointerp.records import CircuitRecord
 
 
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
 def circuit(
+    context: typer.Context,
     task: Annotated[
         str,
         typer.Option(
@@ -34,6 +43,9 @@ def circuit(
 
     With no options, induction in the bundled model. Writes one self-contained HTML page.
     """
+    if context.invoked_subcommand is not None:
+        _nothing_before(context)
+        return
     from rich.console import Console
 
     from autointerp.report import ensure_writable, show_circuit, write_circuit_json, write_circuit_page
@@ -49,6 +61,52 @@ def circuit(
     if not quiet:
         show_circuit(record, Console())
     typer.echo(f"page: {page}")
+
+
+@app.command("transfer")
+def transfer(
+    record: Annotated[Path, typer.Argument(help="A circuit that was written with --json.", show_default=False)],
+    model: Annotated[
+        str, typer.Option(help="The other model: a folder, a name on the Hub, or pystdlib.", show_default=False)
+    ],
+    pairs: Annotated[
+        Path | None, typer.Option(help="A .jsonl file of pairs for the other model; by default they are made.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write what was found to this file.")] = None,
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and the verdict.")] = False,
+) -> None:
+    """Look for the mechanism of a circuit in another model, and say plainly whether it is there.
+
+    Heads are matched by what they do, the causal model's variables are mapped anew, and it is graded again on held-out pairs.
+    """
+    from rich.console import Console
+
+    from autointerp.cli._progress import progress_bar
+    from autointerp.report import ensure_writable, show_transfer, write_circuit_json
+
+    if json is not None:
+        ensure_writable(json)
+    with progress_bar(enabled=not quiet) as progress:
+        progress("starting", None, None)
+        from autointerp.study import read_circuit, transfer_circuit
+
+        found = transfer_circuit(read_circuit(record), model, pairs=pairs, device=device, seed=seed, progress=progress)
+    if json is not None:
+        write_circuit_json(found, json)
+    if not quiet:
+        show_transfer(found, Console())
+    typer.echo(found.verdict)
+
+
+def _nothing_before(context: typer.Context) -> None:
+    """Raises InputError for options of `circuit` before the name of another command, where nothing would read them."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [f"--{name}" for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        command = f"circuit {context.invoked_subcommand}"
+        raise InputError(f"{', '.join(given)} before {command} means nothing: give options behind it")
 
 
 def _study(

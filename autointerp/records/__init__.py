@@ -10,9 +10,11 @@ from autointerp.records._circuit import (
     CircuitEdge,
     CircuitNode,
     CircuitRecord,
+    CircuitTransfer,
     ComponentRole,
     CurvePoint,
     MappedVariable,
+    RoleMatch,
 )
 from autointerp.records._explanation import (
     Confidence,
@@ -53,6 +55,7 @@ __all__ = [
     "CircuitEdge",
     "CircuitNode",
     "CircuitRecord",
+    "CircuitTransfer",
     "ComponentRole",
     "Conclusion",
     "Confidence",
@@ -82,6 +85,7 @@ __all__ = [
     "RefineExperiment",
     "Registered",
     "Remark",
+    "RoleMatch",
     "Ruling",
     "RunRecord",
     "Score",

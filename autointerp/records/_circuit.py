@@ -89,3 +89,44 @@ class CircuitRecord(Frozen):
     cost: Cost
     version: str
     seed: int
+
+
+class RoleMatch(Frozen):
+    """A mechanism of the circuit in its own model, and the heads of another model that show it, the clearest first."""
+
+    mechanism: str
+    components: tuple[str, ...]
+    found: tuple[ComponentRole, ...]
+
+
+class CircuitTransfer(Frozen):
+    """Whether the mechanism of a circuit is there in another model.
+
+    Attributes
+    ----------
+    answers, usual_answers: the share of held-out pairs on which the other model answers right, and its untrained twin.
+    own: the grade of the causal model in the model that it is from.
+    iia: that in the other model, with the map fitted anew.
+    there: None where nothing could be graded.
+    """
+
+    format: Literal[1] = 1
+    kind: Literal["circuit transfer"] = "circuit transfer"
+    origin: str
+    origin_fingerprint: str
+    model: str
+    fingerprint: str
+    task: str
+    pairs: int = Field(ge=1)
+    held_out: int = Field(ge=1)
+    answers: float
+    usual_answers: float
+    matches: tuple[RoleMatch, ...]
+    causal: CausalProgram | None
+    own: ScoreResult | None
+    iia: ScoreResult
+    there: bool | None
+    verdict: str
+    cost: Cost
+    version: str
+    seed: int

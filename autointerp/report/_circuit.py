@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
 from rich.table import Table
 
-from autointerp.records import CircuitRecord, Score
+from autointerp.records import CausalProgram, CircuitRecord, CircuitTransfer, ComponentRole, Score, ScoreResult
 from autointerp.report._files import _write
 from autointerp.report._numbers import number, percent, score_number
 from autointerp.report._tokens import one_line
@@ -138,7 +139,7 @@ def write_circuit_page(record: CircuitRecord, path: Path) -> None:
     _write(path, circuit_page(record))
 
 
-def write_circuit_json(record: CircuitRecord, path: Path) -> None:
+def write_circuit_json(record: CircuitRecord | CircuitTransfer, path: Path) -> None:
     """Write the record as JSON, replacing an older one in one step. Raises OutputError."""
     _write(path, record.model_dump_json(indent=2) + "\n")
 
@@ -152,14 +153,37 @@ def show_circuit(record: CircuitRecord, console: Console) -> None:
     console.print(shown, highlight=False)
     console.print(_edge_table(record))
     if record.roles:
-        console.print(_role_table(record))
+        console.print(_role_table(record.roles))
     if record.causal is not None:
-        console.print("The program, and where its variables are:", highlight=False)
-        console.print(record.causal.source.rstrip(), highlight=False, markup=False)
-        for variable in record.causal.variables:
-            where = " at the last token" if variable.last else ""
-            console.print(f"  {variable.name}: {', '.join(variable.components) or 'nowhere'}{where}", highlight=False)
-    console.print(_score_table(record))
+        _show_program(record.causal, console)
+    console.print(_score_table(record.scores, record.held_out))
+
+
+def show_transfer(record: CircuitTransfer, console: Console) -> None:
+    """What was found of a circuit in another model, on a terminal; the verdict is the caller's to print."""
+    console.print(f"{record.task} of {record.origin}, looked for in {record.model}", highlight=False, markup=False)
+    answers = (
+        f"{percent(record.answers)} of prompts answered right, {percent(record.usual_answers)} by its untrained twin"
+    )
+    console.print(answers, highlight=False)
+    for match in record.matches:
+        heads = ", ".join(role.component for role in match.found) or "none"
+        line = f"{match.mechanism}: {', '.join(match.components)} there, {heads} here"
+        console.print(line, highlight=False)
+    if found := [role for match in record.matches for role in match.found]:
+        console.print(_role_table(found))
+    if record.causal is not None:
+        _show_program(record.causal, console)
+    results = [record.iia] if record.own is None else [record.iia, record.own.model_copy(update={"name": "IIA there"})]
+    console.print(_score_table(results, record.held_out))
+
+
+def _show_program(causal: CausalProgram, console: Console) -> None:
+    console.print("The program, and where its variables are:", highlight=False)
+    console.print(causal.source.rstrip(), highlight=False, markup=False)
+    for variable in causal.variables:
+        where = " at the last token" if variable.last else ""
+        console.print(f"  {variable.name}: {', '.join(variable.components) or 'nowhere'}{where}", highlight=False)
 
 
 def _edge_table(record: CircuitRecord) -> Table:
@@ -171,11 +195,11 @@ def _edge_table(record: CircuitRecord) -> Table:
     return table
 
 
-def _role_table(record: CircuitRecord) -> Table:
+def _role_table(roles: Sequence[ComponentRole]) -> Table:
     table = Table(title="roles", title_justify="left")
     for heading in ("head", "role", "attention", "usual", "held by the ideal", "copies", "stands"):
         table.add_column(heading)
-    for role in record.roles:
+    for role in roles:
         held = "no effect to hold" if role.held is None else score_number(role.held)
         stands = {None: "untested", True: "yes", False: "no"}[role.stands]
         attention, usual = score_number(role.signature), score_number(role.usual)
@@ -183,11 +207,11 @@ def _role_table(record: CircuitRecord) -> Table:
     return table
 
 
-def _score_table(record: CircuitRecord) -> Table:
-    table = Table(title=f"on {record.held_out} held-out pairs", title_justify="left")
+def _score_table(scores: Sequence[ScoreResult], held_out: int) -> Table:
+    table = Table(title=f"on {held_out} held-out pairs", title_justify="left")
     for heading in ("score", "value", "95%", "controls"):
         table.add_column(heading)
-    for result in record.scores:
+    for result in scores:
         if isinstance(result, Score):
             controls = ", ".join(f"{name} {score_number(value)}" for name, value in result.control.items())
             low, high = map(score_number, result.ci)

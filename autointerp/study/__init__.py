@@ -13,6 +13,7 @@ from autointerp.study._labels import Label, LabelFormat, read_labels
 from autointerp.study._open import Laboratory, open_laboratory
 from autointerp.study._score import Claimed, Stress, Submission, default_metrics, read_submission, score_explanations
 from autointerp.study._study import explain, grade_report, study_feature, versions
+from autointerp.study._transfer import read_circuit, transfer_circuit
 
 if TYPE_CHECKING:
     from autointerp.study._ask import Event, explain_events, explain_sync
@@ -53,6 +54,7 @@ __all__ = [
     "matched_feature",
     "open_bench",
     "open_laboratory",
+    "read_circuit",
     "read_labels",
     "read_submission",
     "refine_texts",
@@ -61,6 +63,7 @@ __all__ = [
     "study_circuit",
     "study_feature",
     "token_tables",
+    "transfer_circuit",
     "versions",
 ]
 

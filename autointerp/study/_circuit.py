@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def study_circuit(
     scores, circuit, effects = _found(parts, found_on, question, progress)
     progress("naming the heads", None, None)
     named = _roles(parts, found_on, circuit, question.seed)
-    causal, grade = _explained(parts, found_on, held_out, circuit, question, progress)
+    causal, grade = _explained(parts, found_on, held_out, circuit, effects, question, progress)
     progress("grading on held-out pairs", None, None)
     graded, curve = _graded(parts, held_out, circuit, scores, question.seed)
     usage = subject.usage
@@ -107,7 +108,7 @@ def study_circuit(
         all_edges=parts.graph.size,
         nodes=tuple(_node(parts, number, effects[number]) for number in circuit.nodes()),
         edges=_edges(circuit, scores),
-        roles=tuple(_role(one) for one in named),
+        roles=tuple(role_record(one) for one in named),
         curve=curve,
         causal=causal,
         scores=(*graded, grade),
@@ -164,7 +165,13 @@ def _roles(parts: Parts, task: Task, circuit: Circuit, seed: int) -> list[Role]:
 
 
 def _explained(
-    parts: Parts, found_on: Task, held_out: Task, circuit: Circuit, question: CircuitQuestion, progress: Progress
+    parts: Parts,
+    found_on: Task,
+    held_out: Task,
+    circuit: Circuit,
+    effects: Sequence[float],
+    question: CircuitQuestion,
+    progress: Progress,
 ) -> tuple[CausalProgram | None, ScoreResult]:
     """The program for this kind of task with its map fitted, and its grade beside that of the untrained twin."""
     program = PROGRAMS.get(held_out.name)
@@ -172,19 +179,18 @@ def _explained(
         known = ", ".join(PROGRAMS)
         return None, Unscored(name="IIA", reason=f"no program in the library for {held_out.name}: there are {known}")
     progress("fitting the causal model", None, None)
-    own = _fit(parts, program, found_on, circuit)
+    own = _fit(parts, program, found_on, circuit, effects)
     twin = Parts(untrained_twin(parts.subject, seed=question.seed))
-    its = _fit(twin, program, found_on, Circuit.whole(twin.graph))
+    its = _fit(twin, program, found_on, Circuit.whole(twin.graph), node_patching(twin, found_on).mean(0).tolist())
     grade = iia(parts, own, held_out, controls={"untrained twin": (twin, its)}, seed=question.seed)
     variables = tuple(MappedVariable(name=v.name, components=v.components, last=v.last) for v in own.variables)
     return CausalProgram(source=own.source, variables=variables), grade
 
 
-def _fit(parts: Parts, program: CausalModel, task: Task, circuit: Circuit) -> CausalModel:
+def _fit(parts: Parts, program: CausalModel, task: Task, circuit: Circuit, effects: Sequence[float]) -> CausalModel:
     """Candidates are the components of the circuit with the largest effects; the first MLP only repeats the embedding."""
-    effects = node_patching(parts, task).mean(0).abs()
     nodes = [n for n in circuit.nodes() if parts.graph.sources[n].name not in ("input", "m0")]
-    best = sorted(nodes, key=lambda n: -float(effects[n]))[:_CANDIDATES]
+    best = sorted(nodes, key=lambda n: -abs(effects[n]))[:_CANDIDATES]
     names = [parts.graph.sources[n].name for n in best]
     return fitted(parts, program, task, {variable.name: names for variable in program.variables})
 
@@ -222,7 +228,8 @@ def _node(parts: Parts, number: int, effect: float) -> CircuitNode:
     return CircuitNode(name=source.name, layer=source.layer, kind=source.kind, effect=effect)
 
 
-def _role(role: Role) -> ComponentRole:
+def role_record(role: Role) -> ComponentRole:
+    """A role as it is written down."""
     return ComponentRole(
         component=role.head,
         mechanism=role.mechanism,
