@@ -9,12 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from autointerp._version import __version__
 from autointerp.eval._isolation import Ran, run_agent
-from autointerp.eval._protocol import QUESTION, Allowance, Grade, Problem, Task
+from autointerp.eval._protocol import QUESTION, Allowance, Grade, Problem, Question, Task
 from autointerp.eval._results import Result, ResultStore
 from autointerp.eval.agents import agent_named, handed_in
 
@@ -91,11 +92,7 @@ def _asked(batch: Batch, problem: Problem, entry: Entry, home: Path, hidden: Pat
     agent = agent_named(entry.agent)
     with tempfile.TemporaryDirectory() as folder:
         kit = Path(folder) / "kit"
-        kit.mkdir()
-        question = problem.write(kit)
-        schema = batch.task.answer.model_json_schema()
-        question = question.model_copy(update={"allowance": allowance, "answer": schema})
-        (kit / QUESTION).write_text(question.model_dump_json(indent=1), encoding="utf-8")
+        write_kit(batch.task, problem, kit, allowance)
         ran = run_agent(
             entry.agent,
             kit,
@@ -130,13 +127,28 @@ def graded(task: Task, problem: Problem, ran: Ran) -> tuple[Grade, int | None, f
     handed = handed_in(ran.output)
     if isinstance(handed, str):
         return _failed(handed), None, None
+    return grade_of(task, problem, handed.answer), handed.forward_passes, handed.dollars
+
+
+def write_kit(task: Task, problem: Problem, kit: Path, allowance: Allowance) -> Question:
+    """Make the folder with all that an agent may know, the question among it."""
+    kit.mkdir(parents=True)
+    question = problem.write(kit)
+    schema = task.answer.model_json_schema()
+    question = question.model_copy(update={"allowance": allowance, "answer": schema})
+    (kit / QUESTION).write_text(question.model_dump_json(indent=1), encoding="utf-8")
+    return question
+
+
+def grade_of(task: Task, problem: Problem, answer: dict[str, Any] | str) -> Grade:
+    """The grade of an answer, as plain data or as JSON; what is no answer of this task is graded 0 with the reason."""
+    read = task.answer.model_validate_json if isinstance(answer, str) else task.answer.model_validate
     try:
-        answer = task.answer.model_validate(handed.answer)
+        return problem.grade(read(answer))  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        return _failed(f"not an answer: {place}: {first['msg']}"[:400]), handed.forward_passes, handed.dollars
-    return problem.grade(answer), handed.forward_passes, handed.dollars
+        return _failed(f"not an answer: {place}: {first['msg']}"[:400])
 
 
 def _failed(why: str) -> Grade:

@@ -1,0 +1,59 @@
+"""No internals: rules learned from texts and activations, and what follows in the texts instead of what intervening does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autointerp.eval._kits import laboratory_of
+from autointerp.eval._protocol import Question
+
+if TYPE_CHECKING:
+    from autointerp.tools import Sample, Workbench
+
+#: Tokens that are named, and how often one has to follow active tokens to be named.
+_NAMED, _LEAST = 5, 3
+#: A program that correlates less with the activations of the refine split explains nothing.
+_EXPLAINED = 0.6
+
+
+class BlackBox:
+    """Looks at where the feature is active in texts, and never runs the model with anything changed."""
+
+    name = "black-box"
+    summary = "rules learned from activations, effects guessed from the tokens that follow; no interventions"
+    network = False
+
+    def answer(self, kit: Path, question: Question) -> dict[str, Any]:
+        """See Agent. Raises InputError for a question that is about no feature."""
+        from autointerp.agents import TEXTS, RuleScientist
+        from autointerp.programs import Predictor
+        from autointerp.study import open_bench
+        from autointerp.tools import sample_texts
+
+        laboratory = laboratory_of(kit, question)
+        assert question.feature is not None
+        usage = laboratory.subject.usage
+        before = usage.forward_passes
+        with Predictor() as predictor:
+            bench, gate = open_bench(laboratory, laboratory.feature(question.feature), predictor)
+            program = RuleScientist().predictor(bench)
+            score = 0.0 if program is None else gate(program) or 0.0
+        used = {"forward_passes": usage.forward_passes - before}
+        if program is None or score < _EXPLAINED:
+            return {"verdict": "nothing", "confidence": round(1 - max(0.0, score), 2), **used}
+        followers = _followers(bench, sample_texts(bench, active=TEXTS, silent=TEXTS))
+        return {"program": program.source, "promotes": followers, "confidence": round(min(1.0, score), 2), **used}
+
+
+def _followers(bench: Workbench, sample: Sample) -> list[str]:
+    """The tokens that follow active tokens more often than others, by the ratio of their shares (add-one smoothed)."""
+    active: Counter[int] = Counter()
+    other: Counter[int] = Counter()
+    for ids, length, values in zip(sample.ids, sample.lengths, sample.activations, strict=True):
+        for place in range(1, length - 1):
+            (active if values[place] > 0 else other)[int(ids[place + 1])] += 1
+    often = [token for token, count in active.items() if count >= _LEAST]
+    often.sort(key=lambda token: (-(active[token] + 1) / (other[token] + 1), token))
+    return [bench.subject.strings[token] for token in often[:_NAMED]]
