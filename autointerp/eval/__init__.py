@@ -5,7 +5,16 @@ This room stands above all that investigates, and nothing that investigates know
 
 from __future__ import annotations
 
-from autointerp.eval._answers import Answer
+from autointerp.eval._answers import (
+    Answer,
+    CircuitAnswer,
+    ComponentsAnswer,
+    FeatureAnswer,
+    PredictionsAnswer,
+    RepairAnswer,
+    TriggerAnswer,
+)
+from autointerp.eval._budget import budgets_of
 from autointerp.eval._leaderboard import write_leaderboard
 from autointerp.eval._protocol import Agent, Allowance, Grade, Problem, Question, Task
 from autointerp.eval._report import figures_of, markdown_of, table_of
@@ -21,16 +30,23 @@ __all__ = [
     "Allowance",
     "Answer",
     "Batch",
+    "CircuitAnswer",
+    "ComponentsAnswer",
     "Entry",
+    "FeatureAnswer",
     "Grade",
+    "PredictionsAnswer",
     "Problem",
     "Question",
+    "RepairAnswer",
     "Result",
     "ResultStore",
     "Task",
+    "TriggerAnswer",
     "agent_named",
     "agents",
     "batches_of",
+    "budgets_of",
     "figures_of",
     "list_organisms",
     "make_organism",

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from autointerp.errors import OutputError
+from autointerp.eval._budget import budgets_of
 from autointerp.eval._report import figures_of
 from autointerp.eval._results import Result
 
@@ -27,6 +28,7 @@ def leaderboard(results: Sequence[Result]) -> str:
         figures=figures,
         tasks=tasks,
         kinds=kinds,
+        budgets=budgets_of(results),
         ranked=_ranked(figures),
         seeds=seeds,
         isolation=isolation,

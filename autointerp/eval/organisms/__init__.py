@@ -7,8 +7,8 @@ what it has to offer. This room knows models and their sites. It does not know w
 from __future__ import annotations
 
 from autointerp.eval.organisms._catalogue import kinds, list_organisms, make_organism
-from autointerp.eval.organisms._circuit import CircuitTruth
-from autointerp.eval.organisms._circuit_organism import CircuitOrganism
+from autointerp.eval.organisms._circuit import CircuitTruth, circuit_truth
+from autointerp.eval.organisms._circuit_organism import CircuitOrganism, circuit_card
 from autointerp.eval.organisms._protocol import (
     Card,
     Component,
@@ -36,6 +36,8 @@ __all__ = [
     "OrganismKind",
     "Saved",
     "Truth",
+    "circuit_card",
+    "circuit_truth",
     "is_fresh",
     "kinds",
     "list_organisms",
