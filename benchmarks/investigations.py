@@ -1,6 +1,7 @@
 """Conclusions that can be wrong: what strategies say of planted features of known truth, and of latents that mean nothing.
 
     python benchmarks/investigations.py [--quick] [--json FILE] [--seed 0] [--strategies offline,investigate]
+                                        [--organisms 2] [--count 2] [--nulls 20]
 
 Features of every kind, and nulls, are planted in the bundled model; each strategy explains all of them without a language
 model. A conclusion is `explained` or `polysemantic`. On a null it is false: the activations are another latent's on other text
@@ -89,12 +90,15 @@ class Found:
 def main() -> None:
     flags = parser(__doc__)
     flags.add_argument("--strategies", default="offline", help="with commas between; those that need no language model")
+    flags.add_argument("--organisms", type=int, default=ORGANISMS, help="how many, of consecutive seeds")
+    flags.add_argument("--count", type=int, default=COUNT, help="features of each kind in each")
+    flags.add_argument("--nulls", type=int, default=NULLS, help="of each kind of null in each")
     options = flags.parse_args()
-    kinds = QUICK_KINDS if options.quick else tuple(kind for kind in KINDS for _ in range(COUNT))
-    orders = [
-        Order(kinds, options.seed + number, nulls=QUICK_NULLS if options.quick else NULLS)
-        for number in range(1 if options.quick else ORGANISMS)
-    ]
+    if options.quick:
+        orders = [Order(QUICK_KINDS, options.seed, nulls=QUICK_NULLS)]
+    else:
+        kinds = tuple(kind for kind in KINDS for _ in range(options.count))
+        orders = [Order(kinds, options.seed + number, nulls=options.nulls) for number in range(options.organisms)]
     found: dict[str, list[Found]] = defaultdict(list)
     host = Host.open(*HOST)
     for order in orders:
