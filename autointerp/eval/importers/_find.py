@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from autointerp.eval._answers import PredictionsAnswer
 from autointerp.eval.importers._reading import misfit, read_json
@@ -23,9 +24,9 @@ def read_find_strings(path: Path) -> list[Reference]:
         raise misfit(path, _FORM) from error
 
 
-def _function(row: dict[str, list[object]]) -> Reference:
+def _function(row: dict[str, Any]) -> Reference:
     inputs, outputs = [], []
-    for (given, returned), right in zip(row["test_vec"], row["correct_inx"], strict=True):  # type: ignore[misc]
+    for (given, returned), right in zip(row["test_vec"], row["correct_inx"], strict=True):
         if not 1 <= right <= len(given):
             raise IndexError(right)
         inputs.append(str(given[right - 1]))

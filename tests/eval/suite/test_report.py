@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from autointerp.eval import Allowance, Grade, Result, figures_of, markdown_of
+from autointerp.eval import Allowance, Grade, Result, budgets_of, figures_of, markdown_of, write_leaderboard
 from autointerp.eval._report import wilson
 
 
-def result(agent: str, score: float, *, task: str = "t", kind: str = "k", false: bool | None = None, **more: object) -> Result:
+def result(
+    agent: str, score: float, *, task: str = "t", kind: str = "k", false: bool | None = None, **more: object
+) -> Result:
     grade = Grade(
         score=score,
         success=score >= 0.8,
@@ -23,7 +27,7 @@ def result(agent: str, score: float, *, task: str = "t", kind: str = "k", false:
         agent=agent,
         seed=0,
         grade=grade,
-        seconds=2.0,
+        seconds=more.pop("seconds", 2.0),  # type: ignore[arg-type]
         isolation="process",
         allowance=Allowance(),
         version="0",
@@ -59,3 +63,28 @@ def test_the_table_has_a_line_for_each_task_and_agent() -> None:
     lines = markdown_of([result("a", 1.0), result("b", 0.0), result("a", 0.5, task="u")]).splitlines()
     assert len(lines) == 2 + 3
     assert [line.split(" | ")[:2] for line in lines[2:]] == [["| t", "a"], ["| t", "b"], ["| u", "a"]]
+
+
+def test_success_within_a_budget_counts_what_cost_more_as_none() -> None:
+    results = [
+        result("a", 1.0, seconds=1.0),
+        result("a", 0.9, seconds=4.0),
+        result("b", 1.0, seconds=2.0, forward_passes=5),
+        result("b", 0.1, seconds=1.0, forward_passes=1),
+    ]
+    # A third of four costs 1 1 2 4 is two of them, two thirds are three.
+    shares = {agent: [(x["seconds"], x["success"]) for x in found] for agent, found in budgets_of(results)["t"].items()}
+    assert shares == {"a": [(1.0, 0.5), (2.0, 0.5), (4.0, 1.0)], "b": [(1.0, 0.0), (2.0, 0.5), (4.0, 0.5)]}
+    by_passes = budgets_of(results, cost="forward_passes", levels=[5])["t"]
+    assert [by_passes[agent][0]["success"] for agent in "ab"] == [0.0, 0.5]
+    assert budgets_of(results, cost="dollars")["t"] == {"a": [], "b": []}
+
+
+def test_the_page_has_all_agents_and_loads_nothing(tmp_path: Path) -> None:
+    results = [result("<a>", 1.0, confidence=0.9), result("b", 0.0, failure="it was not done after 3 s", false=True)]
+    page = write_leaderboard(results, tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert "&lt;a&gt;" in page
+    assert "<a>" not in page
+    assert "out of time 1" in page
+    assert "Right within a budget" in page
+    assert "http" not in page.replace("http-equiv", "")
