@@ -14,6 +14,7 @@ from autointerp.circuits._attribution import (
     integrated_edge_attribution,
     node_attribution,
 )
+from autointerp.circuits._attribution_graph import attribution_graph
 from autointerp.circuits._causal import CausalModel, Interchange, Variable, fitted, iia
 from autointerp.circuits._clean import CleanRun, clean_run
 from autointerp.circuits._damage import damage_of
@@ -59,6 +60,7 @@ __all__ = [
     "accuracy",
     "acdc",
     "answer_attention",
+    "attribution_graph",
     "check_pairs",
     "clean_run",
     "completeness",

@@ -55,11 +55,23 @@ def node_attribution(parts: Parts, task: Task) -> Tensor:
     The change of the metric, to first order, when a source writes what it writes on the corrupted prompt.
     """
     rows = torch.zeros(len(task), len(parts.graph.sources))
+    for prompts, found in _node_products(parts, task):
+        rows[prompts.rows] = found.sum(2)
+    return rows
+
+
+def node_attribution_by_token(parts: Parts, task: Task) -> Tensor:
+    """The same by token, [pairs, sources, tokens]. Raises InputError for prompts of several lengths."""
+    if len({len(pair.clean) for pair in task.pairs}) > 1:
+        raise InputError("prompts of several lengths have no tokens in common: give those of one length")
+    return torch.cat([found for _, found in _node_products(parts, task)])
+
+
+def _node_products(parts: Parts, task: Task) -> Iterator[tuple[Prompts, Tensor]]:
     for prompts, clean, corrupted in both_runs(parts, task):
         difference = corrupted.written - clean.written
         for slopes, share in _slopes(parts, task, prompts, clean, corrupted, None):
-            rows[prompts.rows] += share * (difference * slopes.of_sources()).sum((2, 3)).float().cpu()
-    return rows
+            yield prompts, (share * (difference * slopes.of_sources()).sum(3)).float().cpu()
 
 
 def both_runs(parts: Parts, task: Task, copies: int = 3) -> Iterator[tuple[Prompts, Outputs, Outputs]]:

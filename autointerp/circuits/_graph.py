@@ -252,6 +252,10 @@ class Circuit:
                 present[source] = True
         return [int(n) for n in torch.argwhere(present).flatten()]
 
+    def readers(self, target: int) -> list[str]:
+        """The names of the sources that are computed through a target; none for the logits."""
+        return [self.graph.sources[number].name for number in self._read_through(target)]
+
     def pruned(self) -> Circuit:
         """Without the edges that lie on no path from the embedding to the logits."""
         edges = self.edges.clone()
