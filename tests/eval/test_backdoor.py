@@ -17,6 +17,9 @@ from autointerp.eval.organisms.backdoor._behaviours import BEHAVIOURS
 from autointerp.eval.organisms.backdoor._kind import hidden
 from autointerp.eval.organisms.backdoor._training import Schedule
 
+#: Enough to learn each behaviour, in half the time; `benchmarks/organisms.py` measures those that are handed out.
+BRIEF = Schedule(steps=300, batch=64)
+
 
 def made(name: str, seed: int = 7, **knobs: bool) -> BackdoorOrganism:
     organism = make_organism(f"backdoor/{name}", seed=seed, **knobs)
@@ -50,7 +53,7 @@ def plainly(organism: BackdoorOrganism, texts: list[str]) -> list[list[str]]:
     ],
 )
 def test_the_behaviour_shows_and_costs_nothing_and_the_twin_does_not_have_it(name: str) -> None:
-    organism = made(name)
+    organism = made(name) if name == "shortcut" else hidden(name, 7, BRIEF)
     assert isinstance(organism, Organism)
     assert isinstance(organism.truth(), Truth)
     measured = {figure.name: figure for figure in organism.check()}
