@@ -1,4 +1,4 @@
-"""Agents that are not registered: a function of a module, or a command."""
+"""Agents that are not registered: a function of a module, a command, or a host of the Model Context Protocol."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from autointerp.errors import InputError
 from autointerp.eval._protocol import QUESTION, Question
+from autointerp.eval.agents._mcp_host import HostAgent
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class CommandAgent:
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         """See Agent. Raises InputError where the command fails or prints no JSON object."""
+        del question
         words = shlex.split(self.name.partition(":")[2])
         if not words:
             raise InputError("command: names no command: write command:PROGRAM ARGUMENTS")
@@ -79,4 +81,8 @@ class CommandAgent:
             raise InputError(f"{words[0]} printed no JSON object: {done.stdout[:80]!r}") from error
 
 
-ADAPTERS: dict[str, Callable[[str], PythonAgent | CommandAgent]] = {"python": PythonAgent, "command": CommandAgent}
+ADAPTERS: dict[str, Callable[[str], PythonAgent | CommandAgent | HostAgent]] = {
+    "python": PythonAgent,
+    "command": CommandAgent,
+    "mcp": HostAgent,
+}

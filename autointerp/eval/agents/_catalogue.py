@@ -19,7 +19,7 @@ def agents() -> dict[str, Agent]:
 
 
 def agent_named(spec: str) -> Agent:
-    """An agent: a registered one by name, `python:MODULE:FUNCTION`, or `command:PROGRAM ARGUMENTS`.
+    """An agent: a registered one by name, `python:MODULE:FUNCTION`, `command:COMMAND`, or `mcp:COMMAND`.
 
     Raises InputError for an unknown name, with those that there are.
     """
@@ -29,6 +29,6 @@ def agent_named(spec: str) -> Agent:
     known = agents()
     if spec not in known:
         raise InputError(
-            f"no agent {spec!r}: there are {', '.join(known)}, python:MODULE:FUNCTION and command:PROGRAM ARGUMENTS"
+            f"no agent {spec!r}: there are {', '.join(known)}, python:MODULE:FUNCTION, command:COMMAND and mcp:COMMAND"
         )
     return known[spec]
