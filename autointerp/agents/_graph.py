@@ -205,6 +205,6 @@ def _decide(state: State, steps: Steps) -> dict[str, Any]:
 
 def _reason(survived: bool, last: bool) -> str:
     if not survived:
-        return "the critic refuted it, and the rounds are used up"
+        return "it did not survive the critic, and the rounds are used up"
     gate = "the rounds are used up" if last else "the refine-split score no longer improves"
     return f"it survived the attempts to refute it, and {gate}"

@@ -11,8 +11,11 @@ from autointerp.records import Judgement, Outcome, Registered, Ruling
 
 #: A hypothesis that says something clear about fewer texts than this is neither supported nor refuted.
 FEWEST = 4
-#: This share of right predictions supports; below the other they refute.
-SUPPORTS, REFUTES = 0.75, 0.5
+#: This share of right predictions supports.
+SUPPORTS = 0.75
+#: Predictions refute that are right so seldom that a coin would do as badly more rarely than this (one-sided binomial test):
+#: texts are chosen to be hard, and of a dozen of those half are soon wrong.
+_COIN = 0.05
 #: The null bets that no rule reaches this share.
 NULL_BETS = 0.65
 #: A rival that was right where this one was wrong refutes it, if chance would do that more rarely (one-sided sign test).
@@ -22,7 +25,7 @@ _CHANCE = 0.01
 def judge_texts(
     prediction: Registered, outcome: Outcome, typical: float, rivals: Sequence[Registered] = (), *, chosen_apart: bool
 ) -> Judgement:
-    """Refuted: beaten by a rival where the two disagreed; or wrong on more than half of what it said.
+    """Refuted: beaten by a rival where the two disagreed; or right so seldom that a coin would hardly do worse.
 
     The latter not where the texts were `chosen_apart`, because hypotheses contradict each other there: of two that do, one is
     wrong on every such text, and may be right about all others.
@@ -34,7 +37,7 @@ def judge_texts(
         ruling, why = Ruling.UNDECIDED, "too few clear predictions"
     elif beaten is not None:
         ruling, why = Ruling.REFUTES, f"{beaten.hypothesis} was right where it was wrong"
-    elif right / said < REFUTES and not chosen_apart:
+    elif _at_most(right, said) < _COIN and not chosen_apart:
         ruling, why = Ruling.REFUTES, "wrong more often than right"
     else:
         ruling = Ruling.SUPPORTS if right / said >= SUPPORTS else Ruling.UNDECIDED
@@ -83,6 +86,11 @@ def _hits(prediction: Registered, outcome: Outcome, typical: float) -> dict[int,
         for i, (said, value) in enumerate(zip(prediction.expects, outcome.values, strict=True))
         if said != "open"
     }
+
+
+def _at_most(right: int, said: int) -> float:
+    """How likely a coin is to be right at most so often."""
+    return sum(comb(said, k) for k in range(right + 1)) / 2.0**said
 
 
 def _beats(rival: Registered, own: Registered, outcome: Outcome, typical: float) -> bool:

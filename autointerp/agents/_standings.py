@@ -59,14 +59,14 @@ class Book:
         )
 
     def survived(self, hypothesis: Hypothesis) -> bool:
-        """Whether an experiment made to refute it was made and failed to."""
+        """Whether an experiment made to refute it was made and it was right there at least as often as not."""
         attempts = {
             e.id
             for e in self.ledger.experiments
             if e.target == hypothesis.id and e.purpose in (Purpose.REFUTE, Purpose.CRITIC)
         }
         return any(
-            j.experiment in attempts and j.ruling is not Ruling.REFUTES and j.said >= FEWEST
+            j.experiment in attempts and j.ruling is not Ruling.REFUTES and j.said >= FEWEST and 2 * j.right >= j.said
             for j in self.ledger.judgements
             if j.hypothesis == hypothesis.id
         )

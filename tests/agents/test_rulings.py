@@ -29,7 +29,9 @@ def came(*values: float) -> Outcome:
     [
         ("ffss", (8, 2, 0, 1.9), Ruling.SUPPORTS, 4, 4),
         ("ffss", (8, 1.9, 0, 2), Ruling.UNDECIDED, 2, 4),
-        ("ffss", (0, 0, 0, 8), Ruling.REFUTES, 1, 4),
+        ("ffss", (0, 0, 0, 8), Ruling.UNDECIDED, 1, 4),
+        ("ffffssss", (0, 0, 0, 0, 8, 8, 8, 0), Ruling.REFUTES, 1, 8),
+        ("ffffssss", (0, 0, 0, 0, 8, 8, 0, 0), Ruling.UNDECIDED, 2, 8),
         ("ff--", (0, 0, 0, 8), Ruling.UNDECIDED, 0, 2),
         ("ffff", (8, 8, 8, 0), Ruling.SUPPORTS, 3, 4),
     ],
@@ -40,7 +42,7 @@ def test_texts(expects: str, values: tuple[float, ...], ruling: Ruling, right: i
 
 
 def test_on_texts_chosen_apart_being_wrong_is_not_enough() -> None:
-    judgement = judge_texts(said("ffss"), came(0, 0, 0, 8), TYPICAL, chosen_apart=True)
+    judgement = judge_texts(said("ffffssss"), came(0, 0, 0, 0, 8, 8, 8, 0), TYPICAL, chosen_apart=True)
     assert judgement.ruling is Ruling.UNDECIDED
 
 
