@@ -5,16 +5,10 @@ Found by inspect through the entry-point group `inspect_ai`. Every task of `auto
 
 from __future__ import annotations
 
-from anyio.abc import SocketAttribute
-from anyio.streams.file import FileStreamAttribute
-from anyio.streams.tls import TLSAttribute
-
+from autointerp.eval.inspect import _anyio as _anyio
 from autointerp.eval.inspect._tasks import inspect_tasks
 
 __all__ = ["inspect_tasks"]
-
-# Inspect needs these classes, and they cannot be made once nnsight has given every object a `save`.
-_MADE_IN_TIME = (FileStreamAttribute, SocketAttribute, TLSAttribute)
 
 #: Inspect finds what was registered when this module is imported.
 globals().update(inspect_tasks())

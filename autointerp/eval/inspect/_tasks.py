@@ -7,12 +7,16 @@ from typing import Any
 
 import inspect_ai
 from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.util import registry_info
 
 from autointerp.eval._protocol import Allowance
 from autointerp.eval.inspect._problems import Asked
 from autointerp.eval.inspect._scoring import scorer_of
 from autointerp.eval.inspect._solving import solver_of
 from autointerp.eval.tasks import task_named, tasks
+
+#: What names of tasks begin with.
+_PACKAGE = "autointerp"
 
 
 def inspect_tasks() -> dict[str, Callable[..., Any]]:
@@ -39,6 +43,9 @@ def _registered(name: str) -> Callable[..., Any]:
     made.__name__ = made.__qualname__ = name
     made.__doc__ = tasks()[name].summary
     registered: Callable[..., Any] = inspect_ai.task(name=name)(made)
+    if "/" not in registry_info(registered).name:
+        # Inspect puts the name of the package before it, but does not know an editable install as a package.
+        registered = inspect_ai.task(name=f"{_PACKAGE}/{name}")(made)
     return registered
 
 
