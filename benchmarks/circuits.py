@@ -2,7 +2,8 @@
 
 Ground truth are programs compiled into transformers. An edge is true where the program's own tables say that its target
 depends on its source and that the source depends on the text; edges that carry the same in every text cannot be seen by
-exchanging texts. Costs are ratios of times in the same run.
+exchanging texts. The causal model of a program is written by hand and mapped by fitting, with every head and MLP as candidate,
+and graded on other pairs. Costs are ratios of times in the same run.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from autointerp.circuits import (
     TASKS,
+    CausalModel,
     Circuit,
     Graph,
     Pair,
@@ -26,10 +28,14 @@ from autointerp.circuits import (
     Task,
     edge_attribution,
     edge_scores,
+    fitted,
+    iia,
     integrated_edge_attribution,
     node_patching,
     rechecked,
+    untrained_twin,
 )
+from autointerp.circuits import Variable as Mapped
 from autointerp.eval.organisms import CircuitOrganism, make_organism
 from autointerp.eval.organisms.rasp import Attend, Given, Lookup, Variable
 from autointerp.models import At, Objective, Subject
@@ -39,12 +45,40 @@ from benchmarks._rows import Row, parser, publish
 PROGRAMS = ("induction", "sort", "previous", "bracket-depth", "seen-before", "balanced", "reverse", "opener")
 QUICK = ("previous", "induction")
 PAIRS = 32
+#: The same algorithms as programs over named variables.
+CAUSAL = {
+    "previous": CausalModel(
+        """
+def before(tokens):
+    return tokens[-2] if len(tokens) > 1 else "-"
+
+def answer(before):
+    return before
+""",
+        (Mapped("before", (), last=True),),
+    ),
+    "two-back": CausalModel(
+        """
+def once(tokens):
+    return ["-"] + tokens[:-1]
+
+def twice(once):
+    return once[-2] if len(once) > 1 else "-"
+
+def answer(twice):
+    return twice
+""",
+        (Mapped("once", ()), Mapped("twice", (), last=True)),
+    ),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser(__doc__).parse_args(arguments)
     levels, names = ((0,), QUICK) if options.quick else ((0, 1), PROGRAMS)
     rows = [row for level in levels for row in found_edges(names, level, options.seed)]
+    explained = ("previous",) if options.quick else tuple(CAUSAL)
+    rows += [explained_programs(explained, level, options.seed) for level in levels]
     rows += costs(4 if options.quick else 16, options.seed)
     publish("circuits", rows, options.json)
 
@@ -77,6 +111,36 @@ def found_edges(names: Sequence[str], level: int, seed: int) -> list[Row]:
         )
         for label, found in values.items()
     ]
+
+
+def explained_programs(names: Sequence[str], level: int, seed: int) -> Row:
+    """Mean IIA of the causal models; beside it that of their maps fitted to untrained twins."""
+    values, controls = [], []
+    for name in names:
+        value, control = explained(name, level, seed)
+        print(f"level {level} {name}: IIA {value:.3f}, untrained twin {control:.3f}", flush=True)
+        values.append(value)
+        controls.append(control)
+    what = f"level {level}: mean IIA of the causal model, {len(names)} programs"
+    return Row(what, sum(values) / len(values), "share", baseline=sum(controls) / len(controls), target=">= 0.95")
+
+
+def explained(name: str, level: int, seed: int) -> tuple[float, float]:
+    """IIA of a causal model on pairs that it was not fitted on, and of the same fitted to the untrained twin."""
+    organism = make_organism(f"compiled/{name}", seed=seed, level=level)
+    assert isinstance(organism, CircuitOrganism)
+    found_on, held_out = task_of(organism, 2 * PAIRS, seed).halves()
+    parts = Parts(organism.subject())
+    twin = Parts(untrained_twin(parts.subject, seed=seed))
+
+    def fit(network: Parts) -> CausalModel:
+        components = [one.name for one in network.graph.sources if one.name != "input"]
+        program = CAUSAL[name]
+        return fitted(network, program, found_on, {variable.name: components for variable in program.variables})
+
+    result = iia(parts, fit(parts), held_out, controls={"untrained twin": (twin, fit(twin))}, seed=seed)
+    assert isinstance(result, Score), result
+    return result.value, result.control["untrained twin"]
 
 
 def known_circuit(organism: CircuitOrganism, parts: Parts) -> Circuit:
