@@ -77,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser(__doc__).parse_args(arguments)
     levels, names = ((0,), QUICK) if options.quick else ((0, 1), PROGRAMS)
     rows = [row for level in levels for row in found_edges(names, level, options.seed)]
-    explained = ("previous",) if options.quick else tuple(CAUSAL)
-    rows += [explained_programs(explained, level, options.seed) for level in levels]
+    programs = ("previous",) if options.quick else tuple(CAUSAL)
+    rows += [explained_programs(programs, level, options.seed) for level in levels]
     rows += costs(4 if options.quick else 16, options.seed)
     publish("circuits", rows, options.json)
 
