@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +31,10 @@ def laboratory_of(kit: Path, question: Question) -> Laboratory:
     subject = Subject.load(str(kit / question.model))
     dictionary = open_dictionary(f"{form}:{kit / place}", subject)
     settings = IndexSettings(tokens=_bound(kit / question.corpus))
-    index = open_index(subject, dictionary, open_corpus(str(kit / question.corpus)), settings=settings, out=kit / INDEX)
+    # By its content, not by its path: an index that came with the kit is that of these texts wherever the kit lies.
+    mark = hashlib.sha256((kit / question.corpus).read_bytes()).hexdigest()[:16]
+    corpus = replace(open_corpus(str(kit / question.corpus)), name=question.corpus, fingerprint=mark)
+    index = open_index(subject, dictionary, corpus, settings=settings, out=kit / INDEX)
     return Laboratory(subject=subject, dictionary=dictionary, index=index, seed=0)
 
 
