@@ -124,12 +124,23 @@ class Task(Protocol):
 class Agent(Protocol):
     """Whoever answers: what an entry point of `autointerp.eval_agents` names. It runs in a process of its own, on a kit.
 
-    `network` says whether it has to reach a language model; any other agent gets no network.
+    An agent that does not have to reach a language model gets no network.
     """
 
-    name: str
-    summary: str
-    network: bool
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """One line about it."""
+        ...
+
+    @property
+    def network(self) -> bool:
+        """Whether it has to reach a language model."""
+        ...
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         """Work on the question and hand in the answer as plain data of the schema in `question.answer`."""
