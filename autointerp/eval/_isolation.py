@@ -140,8 +140,14 @@ def _jail(kit: Path, home: Path, out: Path | None = None, *, hidden: Sequence[Pa
     temporary = Path(tempfile.gettempdir()).resolve()
     # The temporary folder is hidden as a whole, and where there is nothing there is nothing to hide.
     inside = [path.resolve() for path in hidden if path.is_dir()]
-    for path in (temporary, *(path for path in inside if not path.is_relative_to(temporary))):
-        folders += ["--tmpfs", str(path)]
+    own = [path.resolve() for path in (kit, home, out) if path is not None]
+    shown = [path for path in _imported_from(temporary) if not any(place.is_relative_to(path) for place in own)]
+    folders += ["--tmpfs", str(temporary)]
+    for path in shown:
+        folders += ["--ro-bind", str(path), str(path)]
+    for path in inside:
+        if not path.is_relative_to(temporary) or any(path.is_relative_to(place) for place in shown):
+            folders += ["--tmpfs", str(path)]
     # What is bound comes after what is hidden: kit and home may lie in a hidden folder.
     folders += ["--ro-bind", str(kit), str(kit)]
     for path in filter(None, (home, out)):
@@ -154,3 +160,9 @@ def _jail(kit: Path, home: Path, out: Path | None = None, *, hidden: Sequence[Pa
         *apart,
         *("--die-with-parent", "--new-session"),
     ]
+
+
+def _imported_from(temporary: Path) -> list[Path]:
+    """Where packages are imported from that lie in the temporary folder: hidden with it, plugins would be gone."""
+    named = [Path(name).resolve() for name in os.environ.get("PYTHONPATH", "").split(os.pathsep) if name]
+    return [path for path in named if path.is_dir() and path != temporary and path.is_relative_to(temporary)]
