@@ -163,6 +163,8 @@ def _jail(kit: Path, home: Path, out: Path | None = None, *, hidden: Sequence[Pa
 
 
 def _imported_from(temporary: Path) -> list[Path]:
-    """Where packages are imported from that lie in the temporary folder: hidden with it, plugins would be gone."""
-    named = [Path(name).resolve() for name in os.environ.get("PYTHONPATH", "").split(os.pathsep) if name]
-    return [path for path in named if path.is_dir() and path != temporary and path.is_relative_to(temporary)]
+    """What the agent's interpreter needs and lies in the temporary folder: hidden with it, it would be gone."""
+    named = [Path(name) for name in os.environ.get("PYTHONPATH", "").split(os.pathsep) if name]
+    named += [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[1]]
+    found = dict.fromkeys(path.resolve() for path in named)
+    return [path for path in found if path.is_dir() and path != temporary and path.is_relative_to(temporary)]
