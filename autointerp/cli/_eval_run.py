@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 #: The file of the results in the folder of a run.
 RESULTS = "results.jsonl"
-_FREE = ("random", "token-lookup", "offline")
 #: Fresh seeds are drawn from so many: nobody can try them all.
 _SEEDS = 2**62
 
