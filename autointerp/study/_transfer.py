@@ -106,10 +106,7 @@ def transfer_circuit(
         answers=answers,
         usual_answers=usual,
         matches=matches,
-        causal=CausalProgram(
-            source=own.source,
-            variables=tuple(MappedVariable(name=v.name, components=v.components, last=v.last) for v in own.variables),
-        ),
+        causal=_recorded(own),
         own=next((score for score in record.scores if score.name == "IIA"), None),
         iia=grade,
         there=there,
@@ -122,6 +119,11 @@ def transfer_circuit(
         version=__version__,
         seed=seed,
     )
+
+
+def _recorded(model: CausalModel) -> CausalProgram:
+    variables = tuple(MappedVariable(name=v.name, components=v.components, last=v.last) for v in model.variables)
+    return CausalProgram(source=model.source, variables=variables)
 
 
 def judged(matches: Sequence[RoleMatch], grade: ScoreResult, answers: float) -> tuple[bool | None, str]:

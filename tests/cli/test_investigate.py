@@ -43,7 +43,7 @@ def test_an_investigation_is_kept_and_resumed_at_no_cost(
         assert (record.ledger.strategy, record.ledger.scientist) == ("investigate", "llm")
         assert record.ledger.limits == "500ktokens,100calls"
         assert 0 < record.ledger.spent.tokens < 500_000
-        assert any(name.startswith("scientist_propose@1#") for name in record.ledger.templates)
+        assert any(name.startswith("scientist_propose@2#") for name in record.ledger.templates)
         again = call("explain", "--quiet", "--resume", folder, "--json", tmp_path / "again.json")
         assert again.code == 0
         assert wire.tally.requests == asked

@@ -16,7 +16,9 @@ from autointerp.report._claims import claims, other_evidence
 
 
 def test_the_room_exports_what_it_says() -> None:
-    assert autointerp.report.__all__ == ["ensure_writable", "page", "read_json", "show", "write_json", "write_page"]
+    features = ["ensure_writable", "meaning", "page", "read_json", "show", "write_json", "write_page"]
+    circuits = ["circuit_page", "show_circuit", "show_transfer", "write_circuit_json", "write_circuit_page"]
+    assert autointerp.report.__all__ == sorted(features + circuits)
 
 
 @pytest.mark.parametrize(
