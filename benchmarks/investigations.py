@@ -36,24 +36,8 @@ from autointerp.programs import Predictor
 from autointerp.records import Explanation, Intervention, Verdict
 from autointerp.study import STRATEGIES, Laboratory, open_bench
 from benchmarks._rows import Row, parser, publish
+from benchmarks.planted import HOST, KINDS
 
-HOST = ("pystdlib", "pystdlib-sae", "stdlib")
-KINDS = (
-    "absorbed",
-    "context",
-    "counting",
-    "format",
-    "long_range",
-    "negated",
-    "output_only",
-    "polysemantic",
-    "position",
-    "split",
-    "thresholded",
-    "token_set",
-    "tokenisation",
-    "twins",
-)
 #: Organisms, features of each kind and nulls of each kind in one, and tokens of its index.
 ORGANISMS, COUNT, NULLS, TOKENS = 2, 2, 20, 300_000
 QUICK_KINDS, QUICK_NULLS, QUICK_TOKENS = ("token_set", "context"), 2, 40_000

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autointerp.agents._effects import EFFECT_PASSES, measured_claims, with_effects
 from autointerp.agents._offline import RuleScientist, best_rule, insufficient, report_of
 from autointerp.agents._protocol import (
+    EXPLAINED,
     FEWEST_ACTIVATIONS,
     FEWEST_TEXTS,
     TEXTS,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EFFECT_PASSES",
+    "EXPLAINED",
     "FEWEST_ACTIVATIONS",
     "FEWEST_TEXTS",
     "TEXTS",

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 #: Longer lists of tokens are no answer: naming the whole vocabulary would always be right.
 MOST_TOKENS = 32
+#: As many characters of source as are run at all.
+MOST_SOURCE = 100_000
 Text = Annotated[str, Field(max_length=400)]
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
@@ -29,7 +31,7 @@ class FeatureAnswer(Answer):
 
     verdict: Literal["explained", "nothing"] = "explained"
     summary: str = Field(default="", max_length=2000)
-    program: str | None = Field(default=None, max_length=40_000)
+    program: str | None = Field(default=None, max_length=MOST_SOURCE)
     promotes: tuple[Text, ...] = Field(default=(), max_length=MOST_TOKENS)
     suppresses: tuple[Text, ...] = Field(default=(), max_length=MOST_TOKENS)
 

@@ -2,8 +2,8 @@
 
 Where bubblewrap can be run, the process cannot write to the file system nor see other processes and what they hold in memory;
 temporary and result folders are empty for it; and there is no network unless the agent has to reach a language model. Elsewhere
-it is an ordinary process with an environment of its own. In neither case is there anything to find: the truth is in the memory
-of the grader alone.
+it is an ordinary process with an environment of its own, and could look for the seeds in the folder of the results: what is
+reported from there has to say so. The truth itself is in the memory of the grader alone.
 """
 
 from __future__ import annotations

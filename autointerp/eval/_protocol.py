@@ -20,7 +20,11 @@ QUESTION = "question.json"
 
 
 class Allowance(BaseModel):
-    """What an agent may use up on one problem; all of it is hard. None: no limit but the others."""
+    """What an agent may use up on one problem. None: no limit but the others.
+
+    Time is measured, and when it is up the agent is ended. Passes and dollars are what it says of itself: an answer that says
+    it took more is not graded.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

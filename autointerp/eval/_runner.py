@@ -17,7 +17,7 @@ from autointerp._version import __version__
 from autointerp.eval._isolation import Ran, run_agent
 from autointerp.eval._protocol import QUESTION, Allowance, Grade, Problem, Question, Task
 from autointerp.eval._results import Result, ResultStore
-from autointerp.eval.agents import agent_named, handed_in
+from autointerp.eval.agents import Handed, agent_named, handed_in
 
 #: Called with what is being done, how many questions were answered, and how many there are.
 Progress = Callable[[str, int, int], None]
@@ -102,7 +102,7 @@ def _asked(batch: Batch, problem: Problem, entry: Entry, home: Path, hidden: Pat
             hidden=[hidden],
             llm=entry.llm,
         )
-    grade, passes, dollars = graded(batch.task, problem, ran)
+    grade, passes, dollars = graded(batch.task, problem, ran, allowance)
     return Result(
         task=batch.task.name,
         problem=problem.name,
@@ -120,14 +120,25 @@ def _asked(batch: Batch, problem: Problem, entry: Entry, home: Path, hidden: Pat
     )
 
 
-def graded(task: Task, problem: Problem, ran: Ran) -> tuple[Grade, int | None, float | None]:
+def graded(task: Task, problem: Problem, ran: Ran, allowance: Allowance) -> tuple[Grade, int | None, float | None]:
     """The grade of what a process left behind, and what the agent says that it used."""
     if ran.failure is not None or ran.output is None:
         return _failed(ran.failure or "it handed nothing in"), None, None
     handed = handed_in(ran.output)
     if isinstance(handed, str):
         return _failed(handed), None, None
-    return grade_of(task, problem, handed.answer), handed.forward_passes, handed.dollars
+    beyond = _beyond(handed, allowance)
+    grade = _failed(beyond) if beyond else grade_of(task, problem, handed.answer)
+    return grade, handed.forward_passes, handed.dollars
+
+
+def _beyond(handed: Handed, allowance: Allowance) -> str | None:
+    """What an agent says it took more of than it was allowed; None where it kept to that."""
+    for what in ("forward_passes", "dollars"):
+        used, most = getattr(handed, what), getattr(allowance, what)
+        if used is not None and most is not None and used > most:
+            return f"it took {used:g} {what.replace('_', ' ')}, {most:g} are allowed"
+    return None
 
 
 def write_kit(task: Task, problem: Problem, kit: Path, allowance: Allowance) -> Question:

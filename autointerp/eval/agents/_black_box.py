@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 #: Tokens that are named, and how often one has to follow active tokens to be named.
 _NAMED, _LEAST = 5, 3
-#: A program that correlates less with the activations of the refine split explains nothing.
-_EXPLAINED = 0.6
 
 
 class BlackBox:
@@ -27,7 +25,7 @@ class BlackBox:
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         """See Agent. Raises InputError for a question that is about no feature."""
-        from autointerp.agents import TEXTS, RuleScientist
+        from autointerp.agents import EXPLAINED, TEXTS, RuleScientist
         from autointerp.programs import Predictor
         from autointerp.study import open_bench
         from autointerp.tools import sample_texts
@@ -41,7 +39,7 @@ class BlackBox:
             program = RuleScientist().predictor(bench)
             score = 0.0 if program is None else gate(program) or 0.0
         used = {"forward_passes": usage.forward_passes - before}
-        if program is None or score < _EXPLAINED:
+        if program is None or score < EXPLAINED:
             return {"verdict": "nothing", "confidence": round(1 - max(0.0, score), 2), **used}
         followers = _followers(bench, sample_texts(bench, active=TEXTS, silent=TEXTS))
         return {"program": program.source, "promotes": followers, "confidence": round(min(1.0, score), 2), **used}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autointerp.eval._protocol import Question
+from autointerp.eval._tables import table_program
 
 
 class RandomAnswers:
@@ -42,7 +43,7 @@ def _feature(random: np.random.Generator, kit: Path, question: Question) -> dict
     ids = random.choice(len(tokenizer), size=20, replace=False).tolist()
     drawn = [tokenizer.decode([i]) for i in ids]
     table = dict(zip(drawn[:10], random.uniform(1, 10, size=10).round(1).tolist(), strict=True))
-    source = f"TABLE = {table!r}\n\n\ndef predict(tokens):\n    return [TABLE.get(t, 0.0) for t in tokens]\n"
+    source = table_program(table)
     return {"program": source, "promotes": drawn[10:15], "suppresses": drawn[15:]}
 
 

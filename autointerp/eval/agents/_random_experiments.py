@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autointerp.eval._kits import laboratory_of
 from autointerp.eval._protocol import Question
+from autointerp.eval._tables import table_program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +68,7 @@ def _table(bench: Workbench, sample: Sample, random: np.random.Generator) -> str
     drawn = random.choice(len(tokens), size=min(_ENTRIES, len(tokens)), replace=False)
     heights = random.choice(sample.activations[sample.activations > 0], size=len(drawn))
     table = {tokens[i]: round(float(height), 3) for i, height in zip(drawn, heights, strict=True)}
-    return f"TABLE = {table!r}\n\n\ndef predict(tokens):\n    return [TABLE.get(t, 0.0) for t in tokens]\n"
+    return table_program(table)
 
 
 def _moved(bench: Workbench, random: np.random.Generator) -> tuple[list[str], list[str]]:

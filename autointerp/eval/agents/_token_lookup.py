@@ -7,6 +7,7 @@ from typing import Any
 
 from autointerp.eval._kits import laboratory_of
 from autointerp.eval._protocol import Question
+from autointerp.eval._tables import table_program
 
 #: Tokens of the table: as many as a person would read.
 _ENTRIES = 10
@@ -47,5 +48,5 @@ class TokenLookup:
         fit = float(np.corrcoef(said, true)[0, 1]) if np.std(said) and np.std(true) else 0.0
         if fit < _LEAST:
             return {"verdict": "nothing", "confidence": round(1 - max(0.0, fit), 2)}
-        source = f"TABLE = {table!r}\n\n\ndef predict(tokens):\n    return [TABLE.get(t, 0.0) for t in tokens]\n"
+        source = table_program(table)
         return {"program": source, "confidence": round(max(0.0, min(1.0, fit)), 2)}

@@ -19,8 +19,10 @@ from autointerp.errors import OrganismError, ProgramError
 from autointerp.eval._answers import MOST_TOKENS, FeatureAnswer
 from autointerp.eval._kits import laboratory_of
 from autointerp.eval._protocol import Question
+from autointerp.eval._tables import table_program
 from autointerp.eval.organisms import make_organism, opaque_name
 from autointerp.eval.organisms.planted import PlantedLatent, PlantedOrganism
+from autointerp.eval.organisms.planted._machine import compiled
 from autointerp.programs import predict
 from autointerp.records import Program
 
@@ -141,8 +143,6 @@ def exact(world: World, latent: PlantedLatent) -> FeatureAnswer:
 
 
 def _program(latent: PlantedLatent, strings: Sequence[str]) -> str:
-    from autointerp.eval.organisms.planted._machine import compiled
-
     assert latent.function is not None
     tables = compiled(latent.function.machine(), strings)
     usual = int(np.bincount(tables.classes).argmax())
@@ -161,7 +161,7 @@ def guess(world: World, seed: int) -> FeatureAnswer:
     random = np.random.default_rng(seed)
     drawn = [str(token) for token in random.choice(world.organism.subject().strings, size=20, replace=False)]
     table = dict(zip(drawn[:10], random.uniform(1, 10, size=10).round(1).tolist(), strict=True))
-    source = f"TABLE = {table!r}\n\n\ndef predict(tokens):\n    return [TABLE.get(t, 0.0) for t in tokens]\n"
+    source = table_program(table)
     return FeatureAnswer(program=source, promotes=tuple(drawn[10:15]), suppresses=tuple(drawn[15:]))
 
 

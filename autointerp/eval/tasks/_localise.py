@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from autointerp.eval._answers import Answer, ComponentsAnswer
 from autointerp.eval._protocol import Grade, Question
 from autointerp.eval.organisms import opaque_name
 from autointerp.eval.tasks._circuits import NAMING, Circuit, circuits, write_kit, write_lines
-from autointerp.eval.tasks._ranking import average_precision, first_is_right
+from autointerp.eval.tasks._ranking import guessed_ranking, ranking_grade
 
 NAME = "localise"
 #: Circuits with fewer components leave too little to find.
@@ -64,15 +62,11 @@ class LocaliseProblem:
 
     def guess(self, seed: int) -> ComponentsAnswer:
         """See Problem."""
-        random = np.random.default_rng(seed)
-        return ComponentsAnswer(components={name: float(random.random()) for name in self.circuit.components})
+        return guessed_ranking(self.circuit.components, seed)
 
     def grade(self, answer: Answer) -> Grade:
-        """See Problem. Success: what is named first, and nothing else as surely, is right."""
-        assert isinstance(answer, ComponentsAnswer)
-        score = average_precision(answer.components, self._right, self.circuit.components)
-        success = first_is_right(answer.components, self._right, self.circuit.components)
-        return Grade(score=score, success=success, parts={"average precision": score}, confidence=answer.confidence)
+        """See Problem."""
+        return ranking_grade(answer, self._right, self.circuit.components)
 
     @property
     def _right(self) -> set[str]:

@@ -7,6 +7,23 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from autointerp.eval._answers import Answer, ComponentsAnswer
+from autointerp.eval._protocol import Grade
+
+
+def ranking_grade(answer: Answer, right: Collection[str], names: Sequence[str]) -> Grade:
+    """Average precision. Success: what is named first, and nothing else as surely, is right."""
+    assert isinstance(answer, ComponentsAnswer)
+    score = average_precision(answer.components, right, names)
+    success = first_is_right(answer.components, right, names)
+    return Grade(score=score, success=success, parts={"average precision": score}, confidence=answer.confidence)
+
+
+def guessed_ranking(names: Sequence[str], seed: int) -> ComponentsAnswer:
+    """A number for every component, drawn at random."""
+    random = np.random.default_rng(seed)
+    return ComponentsAnswer(components={name: float(random.random()) for name in names})
+
 
 def average_precision(given: Mapping[str, float], right: Collection[str], names: Sequence[str]) -> float:
     """Average precision over all `names`, one that is not given counting as 0; equals stand or fall together.

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from autointerp.eval._answers import Answer, ComponentsAnswer
 from autointerp.eval._protocol import Grade, Question
 from autointerp.eval.organisms import opaque_name, save_network
 from autointerp.eval.tasks._circuits import NAMING, Circuit, circuits, write_kit
-from autointerp.eval.tasks._ranking import average_precision, first_is_right
+from autointerp.eval.tasks._ranking import guessed_ranking, ranking_grade
 
 NAME = "transfer"
 #: Programs in which some layer has several heads, so that a head's layer does not say which it is.
@@ -87,15 +85,11 @@ class TransferProblem:
 
     def guess(self, seed: int) -> ComponentsAnswer:
         """See Problem."""
-        random = np.random.default_rng(seed)
-        return ComponentsAnswer(components={name: float(random.random()) for name in self.second.components})
+        return guessed_ranking(self.second.components, seed)
 
     def grade(self, answer: Answer) -> Grade:
-        """See Problem. Success: what is named first, and nothing else as surely, is right."""
-        assert isinstance(answer, ComponentsAnswer)
-        score = average_precision(answer.components, self._right, self.second.components)
-        success = first_is_right(answer.components, self._right, self.second.components)
-        return Grade(score=score, success=success, parts={"average precision": score}, confidence=answer.confidence)
+        """See Problem."""
+        return ranking_grade(answer, self._right, self.second.components)
 
     @property
     def _right(self) -> list[str]:

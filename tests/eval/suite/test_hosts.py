@@ -49,7 +49,8 @@ def test_the_flags_are_those_of_the_server(host: str, tmp_path: Path) -> None:
 
     server = agent_named(f"mcp:{host} {{config}}").answer(tmp_path, QUESTION)["server"]
     command = get_command(app).commands["mcp"]  # type: ignore[attr-defined]
-    command.make_context("mcp", server["args"][3:])
+    given = command.make_context("mcp", server["args"][3:]).params
+    assert (given["model"], given["corpus"]) == (str(tmp_path / "model"), str(tmp_path / "texts.jsonl"))
 
 
 @pytest.mark.parametrize(

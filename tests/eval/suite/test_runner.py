@@ -20,10 +20,13 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
 
 
-def asked(folder: Path, *agents: str, count: int = 1, seconds: float = 60.0, secret: int = 1) -> list[Result]:
+def asked(
+    folder: Path, *agents: str, count: int = 1, seconds: float = 200.0, passes: int | None = None, secret: int = 1
+) -> list[Result]:
     store = ResultStore(folder / "results.jsonl")
     entries = [Entry(HERE + agent) for agent in agents]
-    return list(run_suite([Batch(Sums(secret), 4, count)], entries, store, allowance=Allowance(seconds=seconds)))
+    allowance = Allowance(seconds=seconds, forward_passes=passes)
+    return list(run_suite([Batch(Sums(secret), 4, count)], entries, store, allowance=allowance))
 
 
 @pytest.mark.parametrize("agent", ["adds", "adds_later"])
@@ -49,6 +52,12 @@ def test_what_an_agent_breaks_is_a_failed_answer(tmp_path: Path, agent: str, why
     assert (broken.grade.score, broken.grade.success) == (0.0, False)
     assert why in (broken.grade.failure or "")
     assert right.grade.success
+
+
+def test_an_agent_that_took_too_much_is_not_graded(tmp_path: Path) -> None:
+    (result,) = asked(tmp_path, "adds", passes=2)
+    assert result.grade.failure == "it took 3 forward passes, 2 are allowed"
+    assert (result.grade.score, result.forward_passes) == (0.0, 3)
 
 
 def test_an_agent_that_hangs_is_ended(tmp_path: Path) -> None:
