@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,6 +78,8 @@ def _seeds(out: Path, given: list[int] | None, fresh: int) -> list[int]:
         if len(kept) != fresh:
             raise InputError(f"{path} has {len(kept)} seeds, not {fresh}: give --fresh {len(kept)}, or another folder")
         return kept
+    import secrets
+
     drawn = [secrets.randbelow(_SEEDS) for _ in range(fresh)]
     out.mkdir(parents=True, exist_ok=True)
     path.write_text(json_.dumps(drawn), encoding="utf-8")

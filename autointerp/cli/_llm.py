@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json as json_
 import os
 from pathlib import Path
@@ -98,6 +97,8 @@ def check(
 
     Costs a few thousand tokens at the most, and nothing the second time.
     """
+    import asyncio
+
     from autointerp.cli._llm_check import check_all, lines
 
     models = open_roles(llm, judge, simulator, budget=budget, replay=replay, cache=llm_cache, prices=prices)

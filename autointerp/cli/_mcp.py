@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -26,6 +25,8 @@ from autointerp.cli._options import (
 from autointerp.errors import InputError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from autointerp.mcp import Settings
 
 _TOKEN = "AUTOINTERP_MCP_TOKEN"
@@ -96,6 +97,8 @@ def mcp(
         out=out,
         run_code=run_code,
     )
+    import asyncio
+
     if http:
         _over_http(settings, port)
         return
@@ -104,6 +107,8 @@ def mcp(
 
 async def _until_interrupted(serving: Coroutine[Any, Any, None]) -> None:
     """Serve until the host has gone, or Ctrl-C ends the process with everything but a line of the host let go of."""
+    import asyncio
+
     served = asyncio.ensure_future(serving)
     interrupted = asyncio.Event()
 
@@ -121,11 +126,14 @@ async def _until_interrupted(serving: Coroutine[Any, Any, None]) -> None:
 
 
 async def _grace(interrupted: asyncio.Event) -> None:
+    import asyncio
+
     await interrupted.wait()
     await asyncio.sleep(_GRACE_SECONDS)
 
 
 def _over_http(settings: Settings, port: int) -> None:
+    import asyncio
     import secrets
 
     from autointerp.mcp import serve_http

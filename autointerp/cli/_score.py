@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +21,8 @@ from autointerp.cli._llm import (
 from autointerp.cli._options import CorpusOption, DeviceOption, SeedOption, TokensOption
 
 if TYPE_CHECKING:
+    import asyncio
+
     from autointerp.llm import LLMs
     from autointerp.scoring import Judges
     from autointerp.study import ReportCards
@@ -95,6 +96,8 @@ def _with_models(
     roles: dict[str, str | None], options: dict[str, Any], *arguments: Any, asked: dict[str, Any], **rest: Any
 ) -> ReportCards:
     """Score while the language models that were named are open, all on one event loop."""
+    import asyncio
+
     with ExitStack() as stack:
         runner = stack.enter_context(asyncio.Runner())
         models = None
