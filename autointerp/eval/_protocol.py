@@ -146,6 +146,11 @@ class Agent(Protocol):
         """Whether it has to reach a language model."""
         ...
 
+    @property
+    def answers(self) -> tuple[str, ...] | None:
+        """The names of the types of answers that it can give; None for all. It is asked nothing else."""
+        ...
+
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         """Work on the question and hand in the answer as plain data of the schema in `question.answer`."""
         ...

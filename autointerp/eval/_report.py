@@ -31,36 +31,41 @@ def figures_of(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def table_of(results: Sequence[Result]) -> Table:
-    """A line for each agent and task."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("task", "agent", "n", "score", "success", "95%", "false", "Brier", "s each", "passes", "failed"):
-        table.add_column(column, justify="left" if column in ("task", "agent") else "right")
+    """A line for each agent, task by task; narrow enough for a terminal of eighty columns."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("agent", *_COLUMNS):
+        table.add_column(column, justify="left" if column == "agent" else "right", no_wrap=True)
     for task, of in _by(results, lambda r: r.task):
+        table.add_row(f"[bold]{task}")
         for agent, own in _by(of, lambda r: r.agent):
-            f = _figures(own)
-            table.add_row(
-                task,
-                agent,
-                str(f["n"]),
-                _number(f["score"]),
-                _number(f["success"]),
-                f"{f['low']:.2f}–{f['high']:.2f}",
-                _number(f["false_discoveries"]),
-                _number(f["brier"]),
-                f"{f['seconds']:.1f}",
-                _number(f["forward_passes"], 0),
-                str(f["failed"]),
-            )
+            table.add_row(f"  {agent}", *_cells(own))
     return table
 
 
 def markdown_of(results: Sequence[Result]) -> str:
-    """The same as a table for a page."""
-    table = table_of(results)
-    rows = list(zip(*(column._cells for column in table.columns), strict=True))
-    head = [str(column.header) for column in table.columns]
-    lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2), *([str(cell) for cell in row] for row in rows)]
+    """The same as a table for a page, with a column for the task."""
+    lines = [["task", "agent", *_COLUMNS], ["---", "---", *("---:" for _ in _COLUMNS)]]
+    for task, of in _by(results, lambda r: r.task):
+        lines += [[task, agent, *_cells(own)] for agent, own in _by(of, lambda r: r.agent)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+_COLUMNS = ("n", "score", "success", "95%", "false", "Brier", "s each", "passes", "failed")
+
+
+def _cells(results: Sequence[Result]) -> list[str]:
+    f = _figures(results)
+    return [
+        str(f["n"]),
+        _number(f["score"]),
+        _number(f["success"]),
+        f"{f['low']:.2f}–{f['high']:.2f}",
+        _number(f["false_discoveries"]),
+        _number(f["brier"]),
+        f"{f['seconds']:.1f}",
+        _number(f["forward_passes"], 0),
+        str(f["failed"]),
+    ]
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:

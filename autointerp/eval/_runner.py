@@ -60,18 +60,19 @@ def run_suite(
 ) -> Iterator[Result]:
     """Ask every entry every problem that it was not asked before; results are stored as they come, and yielded.
 
-    `workers` agents work at a time, by default as many as there are processors. Nothing that an agent does ends the run:
-    what it breaks is a failed answer with its reason.
+    An agent is not asked what it gives no answers to. `workers` agents work at a time, by default as many as there are
+    processors. Nothing that an agent does ends the run: what it breaks is a failed answer with its reason.
     """
     batches, entries, workers = list(batches), list(entries), workers or os.cpu_count() or 1
-    total, done = sum(batch.count for batch in batches) * len(entries), 0
+    able = {batch: [entry for entry in entries if _can_answer(entry, batch.task)] for batch in batches}
+    total, done = sum(batch.count * len(able[batch]) for batch in batches), 0
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(workers) as pool:
         homes = {entry: Path(tempfile.mkdtemp(dir=scratch)) for entry in entries}
         for batch in batches:
             progress(f"making {batch.task.name}", done, total)
             asked: list[Future[Result]] = []
             for problem in batch.task.problems(batch.seed, batch.count):
-                for entry in entries:
+                for entry in able[batch]:
                     if store.has(batch.task.name, problem.name, entry.label):
                         done += 1
                         continue
@@ -86,6 +87,12 @@ def run_suite(
             finally:
                 for future in asked:
                     future.cancel()
+
+
+def _can_answer(entry: Entry, task: Task) -> bool:
+    """Whether that is a question for this agent."""
+    answers = agent_named(entry.agent).answers
+    return answers is None or task.answer.__name__ in answers
 
 
 def _asked(batch: Batch, problem: Problem, entry: Entry, home: Path, hidden: Path, allowance: Allowance) -> Result:

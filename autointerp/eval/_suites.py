@@ -12,7 +12,7 @@ from autointerp.eval.tasks import task_named, tasks
 #: Problems of each task, for each seed.
 _PROBLEMS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
-        "quick": {"explain_feature": 6, "abstain": 6},
+        "quick": {"explain_feature": 3, "abstain": 4},
         "full": {"explain_feature": 34, "abstain": 24},
     }
 )

@@ -27,6 +27,7 @@ class PythonAgent:
 
     name: str
     network: bool = True
+    answers: tuple[str, ...] | None = None
     summary: str = "a function of a Python module"
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
@@ -61,6 +62,7 @@ class CommandAgent:
 
     name: str
     network: bool = True
+    answers: tuple[str, ...] | None = None
     summary: str = "a command"
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class BlackBox:
     name = "black-box"
     summary = "rules learned from activations, effects guessed from the tokens that follow; no interventions"
     network = False
+    answers = ("FeatureAnswer",)
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         """See Agent. Raises InputError for a question that is about no feature."""

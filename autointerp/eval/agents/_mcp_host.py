@@ -29,6 +29,7 @@ class HostAgent:
 
     name: str
     network: bool = True
+    answers: tuple[str, ...] | None = ("FeatureAnswer",)
     summary: str = "a host of the Model Context Protocol"
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class Offline:
     name = "offline"
     summary = "the rule scientist of `autointerp explain`"
     network = False
+    answers = ("FeatureAnswer",)
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         """See Agent. Raises InputError for a question that is about no feature."""

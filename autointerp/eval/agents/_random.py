@@ -18,6 +18,7 @@ class RandomAnswers:
     name = "random"
     summary = "answers by chance, from what the question lists"
     network = False
+    answers = None
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         """See Agent."""

@@ -27,6 +27,7 @@ class RandomExperiments:
     name = "random-experiments"
     summary = "random hypotheses and effects on random tokens, with the budget of the rule scientist"
     network = False
+    answers = ("FeatureAnswer",)
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         """See Agent. Raises InputError for a question that is about no feature."""

@@ -21,6 +21,7 @@ class _Strategy:
     name: ClassVar[str]
     summary: ClassVar[str]
     network = True
+    answers = ("FeatureAnswer",)
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         """See Agent. Raises InputError without a language model, and for a question that is about no feature."""

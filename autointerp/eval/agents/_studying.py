@@ -14,12 +14,13 @@ def answer_of(explanation: Explanation) -> dict[str, Any]:
     """An explanation as what is handed in: that there is nothing, or a program and the tokens of its effect claims."""
     from autointerp.records import Verdict
 
-    stated = {"summary": explanation.summary[:2000], "confidence": explanation.confidence}
+    summary, sure = explanation.summary[:2000], explanation.confidence
     if explanation.verdict in (Verdict.UNINTERPRETABLE, Verdict.INSUFFICIENT_EVIDENCE):
-        return {"verdict": "nothing", **stated}
+        # The confidence of an explanation is that in its program: the less of it, the surer that there is nothing.
+        return {"verdict": "nothing", "summary": summary, "confidence": 1 - sure}
     raised, lowered = _moved(explanation.effects)
     program = None if explanation.predictor is None else explanation.predictor.source
-    return {"program": program, "promotes": raised, "suppresses": lowered, **stated}
+    return {"program": program, "promotes": raised, "suppresses": lowered, "summary": summary, "confidence": sure}
 
 
 def _moved(claims: tuple[EffectClaim, ...]) -> tuple[list[str], list[str]]:

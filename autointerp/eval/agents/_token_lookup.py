@@ -21,6 +21,7 @@ class TokenLookup:
     name = "token-lookup"
     summary = "the ten tokens with the highest mean activation, and nothing about effects"
     network = False
+    answers = ("FeatureAnswer",)
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         """See Agent. Raises InputError for a question that is about no feature."""

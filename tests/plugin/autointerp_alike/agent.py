@@ -14,6 +14,7 @@ class RunsIt:
     name = "runs-it"
     summary = "the network itself"
     network = False
+    answers = None
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
         from autointerp.models import Subject
