@@ -18,7 +18,7 @@ from autointerp.report._tokens import one_line
 WIDTH, ROW, MARGIN = 860, 64, 46
 CURVE_WIDTH, CURVE_HEIGHT = 460, 200
 _WIDEST = 7.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 12, 10, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 24, 10, 30
 
 
 @dataclass(frozen=True)
