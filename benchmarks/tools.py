@@ -1,7 +1,8 @@
 """What joining the calls of many scientists into batches saves, and what calling tools from a sandbox costs.
 
 32 scientists, each with a toolbox of its own, make the same calls: one after the other without a worker, and all at once
-through the model's one worker. And a program in the sandbox that calls a tool 100 times: the share of its time that is spent
+through the model's one worker. Beside it, what the model alone gains from passes of many texts, which is all that joining can
+give where the rest of a call took no time. And a program in the sandbox that calls a tool 100 times: the share of its time that is spent
 in the model.
 """
 
@@ -130,6 +131,23 @@ def from_code(bench: Workbench, name: str, count: int = 100) -> tuple[float, flo
     return seconds, model.seconds / seconds
 
 
+def model_alone(bench: Workbench, rows: int = 16, repeats: int = 5) -> float:
+    """How many times more texts the model reads in passes of `rows` than in passes of one: what joining can save at most."""
+    subject = bench.subject
+    ids = [[subject.bos, *subject.encode(texts(client, 0)[0])] for client in range(rows)]
+    places = torch.tensor([len(text) - 1 for text in ids])
+
+    def seconds(some: list[list[int]], at: torch.Tensor) -> float:
+        subject.run(subject.batch(some), logits=at)
+        began = time.monotonic()
+        for _ in range(repeats):
+            subject.run(subject.batch(some), logits=at)
+        return (time.monotonic() - began) / repeats
+
+    alone = sum(seconds([text], place[None]) for text, place in zip(ids, places, strict=True))
+    return alone / seconds(ids, places)
+
+
 def run(laboratory: Laboratory, size: Size, feature: int = FEATURE) -> list[Row]:
     """All rows."""
     bench = bench_of(laboratory, laboratory.feature(feature))
@@ -142,6 +160,7 @@ def run(laboratory: Laboratory, size: Size, feature: int = FEATURE) -> list[Row]
         Row("one scientist, one call after the other", total / serial, "calls a second"),
         Row(f"{CLIENTS} scientists at once", total / seconds, "calls a second", baseline=total / serial),
         Row("times the throughput", serial / seconds, "x", baseline=1.0, target=">= 5"),
+        Row("texts of the model alone, 16 in a pass against one", model_alone(bench), "x"),
         Row("forward passes", float(passes), "passes", baseline=float(alone)),
     ]
     for name in ("activations_on", "ablate"):

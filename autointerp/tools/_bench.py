@@ -13,6 +13,7 @@ from autointerp.dictionaries import Dictionary
 from autointerp.models import Batch, Captured, Completions, Edit, Objective, Subject
 from autointerp.records import FeatureRef, FeatureStats, Site
 from autointerp.tools._meter import spend
+from autointerp.tools._sharing import elsewhere
 
 
 class HeldOut(Protocol):
@@ -58,12 +59,14 @@ class Workbench:
         grad_of: Objective | Sequence[Objective] | None = None,
     ) -> Captured:
         """`Subject.run`, at the expense of the call of a tool under way."""
-        captured = self.subject.run(ids, capture=capture, edits=edits, logits=logits, start=start, grad_of=grad_of)
+        with elsewhere():
+            captured = self.subject.run(ids, capture=capture, edits=edits, logits=logits, start=start, grad_of=grad_of)
         spend(captured.usage)
         return captured
 
     def generate(self, prompts: Sequence[Sequence[int]], **options: Any) -> Completions:
         """`Subject.generate`, at the expense of the call of a tool under way."""
-        completions = self.subject.generate(prompts, **options)
+        with elsewhere():
+            completions = self.subject.generate(prompts, **options)
         spend(completions.usage)
         return completions

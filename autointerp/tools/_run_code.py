@@ -12,6 +12,7 @@ from autointerp.errors import Adapt, ProgramError, RetryWithOther, SandboxError
 from autointerp.sandbox import NUMERIC, Backend, Limits, Session, describe, open_sandbox
 from autointerp.tools._bench import Workbench
 from autointerp.tools._code import StoppedByError
+from autointerp.tools._sharing import elsewhere
 from autointerp.tools._texts import visible
 from autointerp.tools._tool import Arguments, Result, Tool
 
@@ -85,7 +86,7 @@ class RunCode(Tool[RunCodeArguments, RunCodeResult]):
         if self._toolbox is None:
             raise Adapt("code runs in the sandbox of a toolbox: call it through one")
         functions = {**NUMERIC, **self._toolbox.functions()}
-        with self._lock:
+        with elsewhere(), self._lock:
             try:
                 ran = self._open(self._toolbox.sandbox).execute(arguments.code, functions=functions)
             except StoppedByError as stopped:

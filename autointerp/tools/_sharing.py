@@ -1,9 +1,13 @@
-"""The one worker of each model, opened by the first toolbox that wants company and closed by the last."""
+"""What the calls of tools share: the worker of a model, opened by the first toolbox that wants company and closed by the last,
+and the turn to compute.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from weakref import WeakKeyDictionary
 
@@ -48,3 +52,39 @@ def release(subject: Subject) -> None:
 def threads() -> ThreadPoolExecutor:
     """The threads in which calls wait."""
     return ThreadPoolExecutor(_CALLS, "autointerp-tool")
+
+
+#: Calls compute one at a time while the others wait for the model. Python runs one thread at a time anyway, and small tensor
+#: operations hand the interpreter on at each: 32 threads that want it spend most of their time, and the worker's, in passing
+#: it round.
+_TURN = threading.Lock()
+_HERE = threading.local()
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Have the turn for the block; a call inside another has it already."""
+    if getattr(_HERE, "turn", False):
+        yield
+        return
+    with _TURN:
+        _HERE.turn = True
+        try:
+            yield
+        finally:
+            _HERE.turn = False
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Let others have the turn for the block, in which this thread waits for a model or a sandbox."""
+    if not getattr(_HERE, "turn", False):
+        yield
+        return
+    _HERE.turn = False
+    _TURN.release()
+    try:
+        yield
+    finally:
+        _TURN.acquire()
+        _HERE.turn = True

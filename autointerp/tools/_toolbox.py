@@ -21,7 +21,7 @@ from autointerp.tools._meter import metered
 from autointerp.tools._pages import pages_of, shown
 from autointerp.tools._record import Called, Failure, Record, ToolLog, key_of
 from autointerp.tools._registry import all_tools
-from autointerp.tools._sharing import hold, release, threads
+from autointerp.tools._sharing import computing, hold, release, threads
 from autointerp.tools._tool import AnyTool, Arguments, Result
 
 _INSIDE: contextvars.ContextVar[int | None] = contextvars.ContextVar("the call whose code calls", default=None)
@@ -186,7 +186,7 @@ class Toolbox:
         token = _INSIDE.set(number)
         failure: Failure | None = None
         result: Result | None = None
-        with metered() as meter:
+        with metered() as meter, computing():
             try:
                 result = tool.run(self._bench, given)
             except ModelError as error:
