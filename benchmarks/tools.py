@@ -2,8 +2,8 @@
 
 32 scientists, each with a toolbox of its own, make the same calls: one after the other without a worker, and all at once
 through the model's one worker. Beside it, what the model alone gains from passes of many texts, which is all that joining can
-give where the rest of a call took no time. And a program in the sandbox that calls a tool 100 times: the share of its time that is spent
-in the model.
+give where the rest of a call takes no time. And a program in the sandbox that calls a tool 100 times: the share of its time
+that is spent in the model.
 """
 
 from __future__ import annotations
