@@ -23,23 +23,59 @@ from autointerp.circuits._edge_run import metric_of_circuits
 from autointerp.circuits._effects import next_token_change
 from autointerp.circuits._faithful import Curve, curve_of, curve_scores, faithfulness, random_circuits
 from autointerp.circuits._graph import Circuit, Graph, Source, Target, top_edges
-from autointerp.circuits._mechanisms import MECHANISMS, Role, answer_attention, roles
+from autointerp.circuits._mechanisms import (
+    MECHANISMS,
+    Mechanism,
+    Role,
+    answer_attention,
+    copying_scores,
+    roles,
+    signatures,
+)
 from autointerp.circuits._metrics import METRICS, Metric, metric_named
 from autointerp.circuits._mib import load_mib_graph, mib_graph, read_mib_graph
 from autointerp.circuits._pairs import Pair, check_pairs, read_pairs, text_pair
 from autointerp.circuits._patching import edge_patching, node_patching, rechecked
 from autointerp.circuits._programs import PROGRAMS
 from autointerp.circuits._ranking import edge_scores
+from autointerp.circuits._role_library import (
+    ANSWER_WRITER,
+    HEAD_ROLES,
+    NAME_MOVER,
+    NEGATIVE_MOVER,
+    OTHER_ROLES,
+    TOKEN_LOOKUP,
+    mechanism_named,
+    task_attention,
+)
+from autointerp.circuits._role_tests import (
+    Places,
+    Replaced,
+    answer_places,
+    direct_effect,
+    output_replaced,
+    pattern_replaced,
+    places_of,
+    reading_share,
+)
+from autointerp.circuits._swaps import swap_distances, swap_silhouettes
 from autointerp.circuits._task import Generator, Task, read_task
 from autointerp.circuits._twin import untrained_twin
+from autointerp.circuits._unit_map import Unit, fitted_to_units
 from autointerp.circuits._whole import completeness, minimality, stability
 from autointerp.circuits.tasks import TASKS, generator_named
 
 __all__ = [
+    "ANSWER_WRITER",
+    "HEAD_ROLES",
     "MECHANISMS",
     "METRICS",
+    "NAME_MOVER",
+    "NEGATIVE_MOVER",
+    "OTHER_ROLES",
     "PROGRAMS",
     "TASKS",
+    "TOKEN_LOOKUP",
     "Ablation",
     "CausalModel",
     "Circuit",
@@ -49,34 +85,43 @@ __all__ = [
     "Generator",
     "Graph",
     "Interchange",
+    "Mechanism",
     "Metric",
     "Pair",
     "Parts",
+    "Places",
+    "Replaced",
     "Role",
     "Source",
     "Target",
     "Task",
+    "Unit",
     "Variable",
     "accuracy",
     "acdc",
     "answer_attention",
+    "answer_places",
     "attribution_graph",
     "check_pairs",
     "clean_run",
     "completeness",
+    "copying_scores",
     "curve_of",
     "curve_scores",
     "damage_of",
+    "direct_effect",
     "edge_attribution",
     "edge_patching",
     "edge_scores",
     "faithfulness",
     "fitted",
+    "fitted_to_units",
     "flow_routes",
     "generator_named",
     "iia",
     "integrated_edge_attribution",
     "load_mib_graph",
+    "mechanism_named",
     "metric_named",
     "metric_of_circuits",
     "mib_graph",
@@ -84,14 +129,22 @@ __all__ = [
     "next_token_change",
     "node_attribution",
     "node_patching",
+    "output_replaced",
+    "pattern_replaced",
+    "places_of",
     "random_circuits",
     "random_scores",
     "read_mib_graph",
     "read_pairs",
     "read_task",
+    "reading_share",
     "rechecked",
     "roles",
+    "signatures",
     "stability",
+    "swap_distances",
+    "swap_silhouettes",
+    "task_attention",
     "text_pair",
     "top_edges",
     "untrained_twin",

@@ -6,15 +6,28 @@ This room knows no model, no tensor and no file format but its own JSON.
 from __future__ import annotations
 
 from autointerp.records._circuit import (
-    CausalProgram,
     CircuitEdge,
     CircuitNode,
     CircuitRecord,
     CircuitTransfer,
     ComponentRole,
     CurvePoint,
-    MappedVariable,
     RoleMatch,
+)
+from autointerp.records._circuit_ledger import (
+    CausalProgram,
+    CircuitConclusion,
+    CircuitExperiment,
+    CircuitHypothesis,
+    CircuitLedger,
+    CircuitOutcome,
+    CircuitPrediction,
+    CircuitTest,
+    CircuitVerdict,
+    Claim,
+    ComponentFinding,
+    ComponentGroup,
+    MappedVariable,
 )
 from autointerp.records._explanation import (
     Confidence,
@@ -52,10 +65,21 @@ from autointerp.records._score import Score, ScoreResult, Unscored
 __all__ = [
     "FORMAT",
     "CausalProgram",
+    "CircuitConclusion",
     "CircuitEdge",
+    "CircuitExperiment",
+    "CircuitHypothesis",
+    "CircuitLedger",
     "CircuitNode",
+    "CircuitOutcome",
+    "CircuitPrediction",
     "CircuitRecord",
+    "CircuitTest",
     "CircuitTransfer",
+    "CircuitVerdict",
+    "Claim",
+    "ComponentFinding",
+    "ComponentGroup",
     "ComponentRole",
     "Conclusion",
     "Confidence",

@@ -7,6 +7,13 @@ from typing import Literal
 from pydantic import Field
 
 from autointerp.records._base import Frozen
+from autointerp.records._circuit_ledger import (
+    CausalProgram,
+    CircuitConclusion,
+    CircuitLedger,
+    ComponentFinding,
+    ComponentGroup,
+)
 from autointerp.records._run import Cost
 from autointerp.records._score import ScoreResult
 
@@ -50,23 +57,12 @@ class CurvePoint(Frozen):
     control: float
 
 
-class MappedVariable(Frozen):
-    """A variable of a causal program, and the components that hold it, at the last token alone or everywhere."""
-
-    name: str
-    components: tuple[str, ...]
-    last: bool
-
-
-class CausalProgram(Frozen):
-    """An executable explanation: source, and the map from variables to components."""
-
-    source: str
-    variables: tuple[MappedVariable, ...]
-
-
 class CircuitRecord(Frozen):
-    """Everything one study of a circuit produced, as versioned JSON."""
+    """Everything one study of a circuit produced, as versioned JSON.
+
+    `roles` are the heads whose attention showed a kind, with what they did under test; `findings` say what came of every
+    component, with the ledger as evidence.
+    """
 
     format: Literal[1] = 1
     kind: Literal["circuit"] = "circuit"
@@ -89,6 +85,10 @@ class CircuitRecord(Frozen):
     cost: Cost
     version: str
     seed: int
+    findings: tuple[ComponentFinding, ...] = ()
+    groups: tuple[ComponentGroup, ...] = ()
+    conclusion: CircuitConclusion | None = None
+    ledger: CircuitLedger | None = None
 
 
 class RoleMatch(Frozen):

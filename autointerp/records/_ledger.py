@@ -5,6 +5,7 @@ Every entry has a time (UTC) and an id; nothing that was written is changed. Who
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -154,6 +155,16 @@ class Judgement(Frozen):
         return self
 
 
+def predictions_first(predictions: Sequence[Registered], outcomes: Sequence[Outcome]) -> None:
+    """Raises ValueError for a prediction that is younger than the outcome it is about."""
+    measured = {outcome.experiment: outcome.at for outcome in outcomes}
+    late = [p for p in predictions if p.experiment in measured and p.at > measured[p.experiment]]
+    if late:
+        raise ValueError(
+            f"the prediction of {late[0].hypothesis} about {late[0].experiment} is younger than its outcome"
+        )
+
+
 class Remark(Frozen):
     """Something that happened on the way: a program that did not run, a proposal that was there already, a limit reached."""
 
@@ -198,12 +209,7 @@ class Ledger(Frozen):
 
     @model_validator(mode="after")
     def _predictions_precede_outcomes(self) -> Ledger:
-        measured = {outcome.experiment: outcome.at for outcome in self.outcomes}
-        late = [p for p in self.predictions if p.experiment in measured and p.at > measured[p.experiment]]
-        if late:
-            raise ValueError(
-                f"the prediction of {late[0].hypothesis} about {late[0].experiment} is younger than its outcome"
-            )
+        predictions_first(self.predictions, self.outcomes)
         return self
 
     def refuted(self) -> dict[str, Judgement]:
