@@ -23,6 +23,12 @@ from autointerp.circuits._edge_run import metric_of_circuits
 from autointerp.circuits._effects import next_token_change
 from autointerp.circuits._faithful import Curve, curve_of, curve_scores, faithfulness, random_circuits
 from autointerp.circuits._graph import Circuit, Graph, Source, Target, top_edges
+from autointerp.circuits._latent_attribution import LatentEffects, integrated_latent_attribution, latent_attribution
+from autointerp.circuits._latent_edges import LatentEdge, latent_edges
+from autointerp.circuits._latent_faithful import latent_faithfulness
+from autointerp.circuits._latent_patching import latent_patching
+from autointerp.circuits._latent_sites import LatentNode, LatentParts
+from autointerp.circuits._latent_values import unexplained_variance
 from autointerp.circuits._mechanisms import (
     MECHANISMS,
     Mechanism,
@@ -85,6 +91,10 @@ __all__ = [
     "Generator",
     "Graph",
     "Interchange",
+    "LatentEdge",
+    "LatentEffects",
+    "LatentNode",
+    "LatentParts",
     "Mechanism",
     "Metric",
     "Pair",
@@ -120,6 +130,11 @@ __all__ = [
     "generator_named",
     "iia",
     "integrated_edge_attribution",
+    "integrated_latent_attribution",
+    "latent_attribution",
+    "latent_edges",
+    "latent_faithfulness",
+    "latent_patching",
     "load_mib_graph",
     "mechanism_named",
     "metric_named",
@@ -147,5 +162,6 @@ __all__ = [
     "task_attention",
     "text_pair",
     "top_edges",
+    "unexplained_variance",
     "untrained_twin",
 ]

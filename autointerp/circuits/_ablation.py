@@ -34,7 +34,7 @@ class Reference:
     def __init__(self, parts: Parts, task: Task, kind: Ablation, *, seed: int = 0) -> None:
         self.parts, self.kind = parts, kind
         self._mean = _mean_written(parts, task) if kind is Ablation.MEAN else None
-        self._partners = _partners(task, seed) if kind is Ablation.RESAMPLE else {}
+        self._partners = partners(task, seed) if kind is Ablation.RESAMPLE else {}
 
     def written(self, prompts: Prompts) -> Tensor:
         """[prompts, sources, tokens, width]."""
@@ -60,17 +60,17 @@ def _mean_written(parts: Parts, task: Task) -> Tensor:
     return total / count
 
 
-def _partners(task: Task, seed: int) -> dict[int, tuple[int, ...]]:
+def partners(task: Task, seed: int) -> dict[int, tuple[int, ...]]:
     """For every pair the clean prompt of another one of the same length."""
     source, by_length = random.Random(seed), defaultdict[int, list[int]](list)
     for number, pair in enumerate(task.pairs):
         by_length[len(pair.clean)].append(number)
-    partners = {}
+    others = {}
     for length, numbers in by_length.items():
         if len(numbers) < 2:
             raise InputError(
                 f"one prompt of {length} tokens alone cannot be resampled: give two of that length, or use another ablation"
             )
         for number in numbers:
-            partners[number] = task.pairs[source.choice([n for n in numbers if n != number])].clean
-    return partners
+            others[number] = task.pairs[source.choice([n for n in numbers if n != number])].clean
+    return others
