@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from autointerp.eval._answers import (
     Answer,
+    BehaviourAnswer,
     CircuitAnswer,
     ComponentsAnswer,
     FeatureAnswer,
@@ -30,6 +31,7 @@ __all__ = [
     "Allowance",
     "Answer",
     "Batch",
+    "BehaviourAnswer",
     "CircuitAnswer",
     "ComponentsAnswer",
     "Entry",

@@ -66,6 +66,14 @@ class PredictionsAnswer(Answer):
     outputs: tuple[tuple[Text, ...], ...] = Field(default=(), max_length=1000)
 
 
+class BehaviourAnswer(Answer):
+    """What a network does with any input: Python with a function `answer(tokens)`, which takes the input's tokens as a list of
+    texts and returns a list with what the network answers at each, as texts. It is run in a sandbox, without the network.
+    """
+
+    source: str | None = Field(default=None, max_length=MOST_SOURCE)
+
+
 class Intervention(BaseModel):
     """A component that is fixed at its mean over ordinary inputs (`mean`), or at zero (`zero`), wherever the network is run."""
 

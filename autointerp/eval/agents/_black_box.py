@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autointerp.eval._answers import MOST_SOURCE
 from autointerp.eval._kits import laboratory_of
 from autointerp.eval._protocol import Question
 
@@ -14,18 +16,23 @@ if TYPE_CHECKING:
 
 #: Tokens that are named, and how often one has to follow active tokens to be named.
 _NAMED, _LEAST = 5, 3
+#: Of a network that answers, so many passes of so many texts are looked at.
+_PASSES, _ROWS = 16, 256
 
 
 class BlackBox:
     """Looks at where the feature is active in texts, and never runs the model with anything changed."""
 
     name = "black-box"
-    summary = "rules learned from activations, effects guessed from the tokens that follow; no interventions"
+    summary = "rules learned from activations or answers, effects guessed from what follows; no interventions"
     network = False
-    answers = ("FeatureAnswer",)
+    answers = ("FeatureAnswer", "BehaviourAnswer")
 
     def answer(self, kit: Path, question: Question) -> dict[str, Any]:
-        """See Agent. Raises InputError for a question that is about no feature."""
+        """See Agent. Raises InputError for a question that is about neither a feature nor the behaviour of a network."""
+        return _behaviour(kit, question) if "source" in question.answer["properties"] else self._feature(kit, question)
+
+    def _feature(self, kit: Path, question: Question) -> dict[str, Any]:
         from autointerp.agents import EXPLAINED, TEXTS, RuleScientist
         from autointerp.programs import Predictor
         from autointerp.study import open_bench
@@ -44,6 +51,35 @@ class BlackBox:
             return {"verdict": "nothing", "confidence": round(1 - max(0.0, score), 2), **used}
         followers = _followers(bench, sample_texts(bench, active=TEXTS, silent=TEXTS))
         return {"program": program.source, "promotes": followers, "confidence": round(min(1.0, score), 2), **used}
+
+
+def _behaviour(kit: Path, question: Question) -> dict[str, Any]:
+    """A decision tree, learned from what the network answers to texts drawn at random."""
+    import numpy as np
+
+    from autointerp.eval._surroundings import Sampled, tree_source
+    from autointerp.models import Subject
+
+    subject, words = Subject.load(str(kit / question.model)), question.given["words"]
+    lines = (kit / question.given["behaviour"]).read_text(encoding="utf-8").splitlines()
+    known = [json.loads(line) for line in lines]
+    longest = max(len(row["answers"]) for row in known)
+    random = np.random.default_rng(0)
+    texts, answers = [row["text"].split() for row in known], [row["answers"] for row in known]
+    for _ in range(_PASSES):
+        # As the texts given are: longer ones more often.
+        sizes = random.integers(1, longest + 1, size=(_ROWS, 2)).max(axis=1)
+        drawn = [list(map(str, random.choice(words, size=size))) for size in sizes]
+        ids = subject.batch([[subject.bos, *subject.encode(" ".join(text))] for text in drawn])
+        logits = subject.run(ids, logits=True).logits
+        assert logits is not None
+        texts += drawn
+        said = logits.argmax(-1).tolist()
+        answers += [
+            [subject.strings[i].strip() for i in row[1 : 1 + len(text)]] for row, text in zip(said, drawn, strict=True)
+        ]
+    source = tree_source(Sampled(tuple(words), texts, answers), MOST_SOURCE)
+    return {"source": source, "confidence": 0.5, "forward_passes": subject.usage.forward_passes}
 
 
 def _followers(bench: Workbench, sample: Sample) -> list[str]:

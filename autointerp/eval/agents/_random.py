@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autointerp.eval._protocol import Question
-from autointerp.eval._tables import table_program
+from autointerp.eval._tables import constant_source, table_program
 
 
 class RandomAnswers:
@@ -79,6 +79,10 @@ def _outputs(random: np.random.Generator, question: Question) -> dict[str, Any]:
     return {"outputs": [[str(random.choice(words)) for _ in str(text).split()] for text in inputs]}
 
 
+def _source(random: np.random.Generator, question: Question) -> dict[str, Any]:
+    return {"source": constant_source(question.given.get("outputs") or ["?"], int(random.integers(2**31)))}
+
+
 def _edits(random: np.random.Generator, question: Question) -> dict[str, Any]:
     names = question.given.get("components", ())
     return {"edits": [{"component": str(random.choice(names))}]} if names else {}
@@ -92,5 +96,6 @@ _BY_FIELD = {
     "components": _components,
     "triggers": _triggers,
     "outputs": _outputs,
+    "source": _source,
     "edits": _edits,
 }

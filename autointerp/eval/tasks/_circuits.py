@@ -19,6 +19,8 @@ from autointerp.records import Site, SiteKind
 #: Texts for development in a kit.
 TEXTS = 400
 INPUT, LOGITS = "input", "logits"
+#: What stands for a value that is not there.
+UNDEFINED = "?"
 #: Programs of several steps, in which components have something to do for each other.
 PROGRAMS = (
     "induction",
@@ -54,9 +56,10 @@ class Circuit:
     seed: int
 
     @classmethod
-    def make(cls, program: str, seed: int, level: int) -> Circuit:
-        """Compile a program, plainly (level 0) or in disguise (1)."""
-        organism = make_organism(f"compiled/{program}", seed=seed, level=level)
+    def make(cls, program: str, seed: int, level: int, length: int | None = None) -> Circuit:
+        """Compile a program, plainly (level 0) or in disguise (1), for inputs of its usual length or of another."""
+        knobs = {} if length is None else {"length": length}
+        organism = make_organism(f"compiled/{program}", seed=seed, level=level, **knobs)
         assert isinstance(organism, CircuitOrganism)
         return cls(organism, f"{program}, level {level}", seed)
 
@@ -161,7 +164,7 @@ def shown(variable: Variable, solved: Ints) -> list[list[str]]:
     """Values as texts, none beyond an input's end; `?` where a value is undefined."""
     ends = [int(np.flatnonzero(row >= 0).max(initial=-1)) + 1 for row in solved]
     return [
-        [str(variable.values[i]) if i >= 0 else "?" for i in islice(row, end)]
+        [str(variable.values[i]) if i >= 0 else UNDEFINED for i in islice(row, end)]
         for row, end in zip(solved.tolist(), ends, strict=True)
     ]
 
