@@ -84,7 +84,17 @@ class Strategy(Protocol):
         ...
 
 
-async def within(case: Case, work: Coroutine[Any, Any, T]) -> T:
+class Metered(Protocol):
+    """What has a meter, and the limits that it keeps."""
+
+    @property
+    def meter(self) -> Meter: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+
+async def within(case: Metered, work: Coroutine[Any, Any, T]) -> T:
     """Wait no longer than the time that is left. Raises BudgetError; where no time was left, nothing is begun."""
     try:
         case.meter.check()

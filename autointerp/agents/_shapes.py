@@ -72,7 +72,7 @@ def proposals_of(shapes: Sequence[HypothesisShape], view: View) -> list[Proposal
             kind=HypothesisKind(shape.kind),
             fires_on=shape.fires_on.strip() or "not said",
             promotes=shape.promotes.strip(),
-            program=Program(source=_unfenced(shape.program)) if shape.program.strip() else None,
+            program=Program(source=unfenced(shape.program)) if shape.program.strip() else None,
             effects=tuple(c for claim in shape.claims if (c := _claim(claim, ids, view)) is not None),
             clauses=tuple(clause.strip() for clause in shape.clauses if clause.strip()),
             confidence=shape.confidence,
@@ -117,7 +117,7 @@ def _plain(token: str) -> str:
     return bare.replace("\\n", "\n").replace("\\t", "\t")
 
 
-def _unfenced(source: str) -> str:
+def unfenced(source: str) -> str:
     """The program without the fence that models put around code."""
     lines = source.strip().splitlines()
     if lines and lines[0].startswith("```"):

@@ -62,7 +62,6 @@ from autointerp.circuits._role_tests import (
     output_replaced,
     pattern_replaced,
     places_of,
-    reading_share,
 )
 from autointerp.circuits._swaps import swap_distances, swap_silhouettes
 from autointerp.circuits._task import Generator, Task, read_task
@@ -152,7 +151,6 @@ __all__ = [
     "read_mib_graph",
     "read_pairs",
     "read_task",
-    "reading_share",
     "rechecked",
     "roles",
     "signatures",

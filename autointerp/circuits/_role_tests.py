@@ -13,9 +13,8 @@ from autointerp.circuits._anatomised import Parts
 from autointerp.circuits._attribution import both_runs
 from autointerp.circuits._graph import Source
 from autointerp.circuits._mechanisms import MATTERS, Mechanism, _answer_places
-from autointerp.circuits._pairs import Pair, Prompts, prompts_of
+from autointerp.circuits._pairs import Prompts, prompts_of
 from autointerp.circuits._patching import node_patching
-from autointerp.circuits._role_library import attended_share
 from autointerp.circuits._task import Task
 from autointerp.errors import InputError
 from autointerp.models import Edit, Operation
@@ -141,17 +140,6 @@ def direct_effect(parts: Parts, task: Task, source: Source) -> tuple[float, floa
         changed += float((values[0] - values[1]).sum())
     total = float(node_patching(parts, task, [number]).sum())
     return ranks / len(task), None if abs(total) < 1e-9 else changed / total
-
-
-def reading_share(parts: Parts, pairs: Sequence[Pair], source: Source, places: Places) -> float:
-    """The share of a head's attention that goes where a role says, on the clean prompts of some pairs."""
-    site, found, count = parts.site(source.layer, SiteKind.PATTERN), 0.0, 0
-    for prompts in prompts_of(parts.subject, pairs):
-        where = places(prompts)
-        pattern = parts.subject.run(prompts.clean, capture=[site]).sites[site][:, source.head or 0]
-        found += float(attended_share(pattern, where).sum())
-        count += int((where >= 0).sum())
-    return found / max(1, count)
 
 
 def _one_hot(where: Tensor, like: Tensor) -> Tensor:

@@ -53,26 +53,6 @@ class CausalProgram(Frozen):
     variables: tuple[MappedVariable, ...]
 
 
-class CircuitHypothesis(Frozen):
-    """One of several competing answers about the same components.
-
-    `role` is a name of the library, or one that the scientist made up with `program`, which says for every token which earlier
-    one is attended to. `causal` is the program of a hypothesis about the whole circuit.
-    """
-
-    id: str
-    at: datetime
-    round: int = Field(ge=0)
-    claim: Claim
-    components: tuple[str, ...]
-    role: str
-    says: str
-    program: Program | None = None
-    causal: CausalProgram | None = None
-    confidence: Confidence
-    because: str = ""
-
-
 class CircuitTest(StrEnum):
     """The menu of experiments on a circuit.
 
@@ -93,6 +73,28 @@ class CircuitTest(StrEnum):
     DIRECT = "direct"
     SWAP = "swap"
     INTERCHANGE = "interchange"
+
+
+class CircuitHypothesis(Frozen):
+    """One of several competing answers about the same components.
+
+    `role` is a name of the library, or one that the scientist made up with `program`, which says for every token which earlier
+    one is attended to. `causal` is the program of a hypothesis about the whole circuit. `bets` are further tests
+    that it is ready to stand, or higher bars than the usual ones.
+    """
+
+    id: str
+    at: datetime
+    round: int = Field(ge=0)
+    claim: Claim
+    components: tuple[str, ...]
+    role: str
+    says: str
+    program: Program | None = None
+    causal: CausalProgram | None = None
+    bets: dict[CircuitTest, float] = Field(default_factory=dict)
+    confidence: Confidence
+    because: str = ""
 
 
 class CircuitExperiment(Frozen):

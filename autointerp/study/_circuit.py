@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autointerp._version import __version__
+from autointerp.agents import Limits, Listener, unheard
 from autointerp.circuits import (
-    PROGRAMS,
     Ablation,
-    CausalModel,
     Circuit,
     Curve,
     EdgeScores,
@@ -22,46 +21,45 @@ from autointerp.circuits import (
     curve_of,
     curve_scores,
     faithfulness,
-    fitted,
     generator_named,
-    iia,
     integrated_edge_attribution,
     metric_named,
     minimality,
     node_patching,
     read_task,
     rechecked,
-    roles,
     stability,
     top_edges,
-    untrained_twin,
 )
 from autointerp.errors import InputError
 from autointerp.models import Subject, Usage
 from autointerp.records import (
-    CausalProgram,
     CircuitEdge,
     CircuitNode,
     CircuitRecord,
     ComponentRole,
     Cost,
     CurvePoint,
-    MappedVariable,
     ScoreResult,
     Unscored,
 )
+from autointerp.study._circuit_agent import explain_circuit
 from autointerp.study._progress import Progress, silent
+
+if TYPE_CHECKING:
+    from autointerp.llm import LLMs
 
 #: A circuit has the fewest edges that are this faithful on the pairs it was found on.
 WANTED = 0.85
 _SHARES = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)
-#: Components that are tried for each variable of a causal model.
-_CANDIDATES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitQuestion:
-    """What is asked: a kind of task or a file of pairs, a metric, how many pairs, how many edges (None: as few as serve)."""
+    """What is asked: a kind of task or a file of pairs, a metric, how many pairs, how many edges (None: as few as serve).
+
+    `rounds` is how often the roles of components are revised at the most.
+    """
 
     task: str = "induction"
     metric: str = "logit_difference"
@@ -69,14 +67,38 @@ class CircuitQuestion:
     edges: int | None = None
     recheck: int = 100
     seed: int = 0
+    rounds: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The pairs of a study, to find the circuit on, to experiment on and to grade on, and what they ask in words."""
+
+    found_on: Task
+    trials: Task
+    held_out: Task
+    asks: str
 
 
 def study_circuit(
-    model: str, question: CircuitQuestion, *, device: str = "auto", progress: Progress = silent
+    model: str,
+    question: CircuitQuestion,
+    *,
+    device: str = "auto",
+    llms: LLMs | None = None,
+    limits: Limits | None = None,
+    tell: Listener = unheard,
+    progress: Progress = silent,
 ) -> CircuitRecord:
-    """Find a circuit on one half of the pairs, explain it, and grade circuit and explanation on the other half.
+    """Find a circuit on some of the pairs, explain it by experiments on others, and grade all of it on a third part.
 
-    Raises InputError for a model, a task, a metric or pairs that cannot be used.
+    Parameters
+    ----------
+    llms: the language model in the role `scientist`, closed at the end; without it known mechanisms and programs are tried.
+    limits: what the explanation may use at the most; out of budget, what was found until then is handed in.
+    tell: hears of hypotheses, outcomes and verdicts as they come.
+
+    Raises InputError for a model, a task, a metric or pairs that cannot be used, LLMError for a language model that cannot.
     """
     metric = metric_named(question.metric)
     if not question.task.endswith(".jsonl"):
@@ -86,20 +108,21 @@ def study_circuit(
     subject = Subject.load(model, device=device)
     before = Usage(subject.usage.forward_passes, subject.usage.tokens)
     parts = Parts(subject)
-    whole, asks = _task(subject, question)
-    found_on, held_out = whole.halves()
+    given = inputs_of(subject, question)
+    found_on, held_out = given.found_on, given.held_out
     scores, circuit, effects = _found(parts, found_on, question, progress)
-    progress("naming the heads", None, None)
-    named = _roles(parts, found_on, circuit, question.seed)
-    causal, grade = _explained(parts, found_on, held_out, circuit, effects, question, progress)
+    names = {parts.graph.sources[n].name: effects[n] for n in circuit.nodes()}
+    explained = explain_circuit(
+        parts, given, names, question, llms=llms, limits=limits or Limits(), tell=tell, progress=progress
+    )
     progress("grading on held-out pairs", None, None)
     graded, curve = _graded(parts, held_out, circuit, scores, question.seed)
     usage = subject.usage
     return CircuitRecord(
         model=subject.name,
         fingerprint=subject.fingerprint,
-        task=whole.name,
-        asks=asks,
+        task=found_on.name,
+        asks=given.asks,
         metric=metric.name,
         method=scores.method,
         example=_example(subject, held_out),
@@ -108,28 +131,48 @@ def study_circuit(
         all_edges=parts.graph.size,
         nodes=tuple(_node(parts, number, effects[number]) for number in circuit.nodes()),
         edges=_edges(circuit, scores),
-        roles=tuple(role_record(one) for one in named),
+        roles=explained.roles,
         curve=curve,
-        causal=causal,
-        scores=(*graded, grade),
+        causal=explained.causal,
+        scores=(*graded, explained.grade),
         cost=Cost(
             seconds=time.monotonic() - began,
             forward_passes=usage.forward_passes - before.forward_passes,
             tokens=usage.tokens - before.tokens,
+            dollars=explained.ledger.spent.dollars,
         ),
         version=__version__,
         seed=question.seed,
+        findings=explained.findings,
+        groups=explained.groups,
+        conclusion=explained.conclusion,
+        ledger=explained.ledger,
     )
 
 
-def _task(subject: Subject, question: CircuitQuestion) -> tuple[Task, str]:
-    """The pairs, half to find the circuit on and half to grade it on, and what they ask in words."""
+def inputs_of(subject: Subject, question: CircuitQuestion) -> Inputs:
+    """The pairs, divided. Of a file one half is held out, and of the other the second half serves for experiments too.
+
+    So does that half where the model's tokenizer gives too few pairs for three parts. Raises InputError.
+    """
     metric = metric_named(question.metric)
     if question.task.endswith(".jsonl"):
         path = Path(question.task)
-        return read_task(subject, path, metric), f"the pairs of {path.name}"
-    kind = generator_named(question.task)
-    return kind.make(subject, 2 * question.pairs, seed=question.seed, metric=metric), kind.asks
+        return _in_two(read_task(subject, path, metric), f"the pairs of {path.name}")
+    kind, count = generator_named(question.task), question.pairs
+    try:
+        whole = kind.make(subject, 3 * count, seed=question.seed, metric=metric)
+    except InputError:
+        return _in_two(kind.make(subject, 2 * count, seed=question.seed, metric=metric), kind.asks)
+    found_on, held_out, trials = (
+        Task(whole.name, whole.pairs[start : start + count], metric) for start in (0, count, 2 * count)
+    )
+    return Inputs(found_on, trials, held_out, kind.asks)
+
+
+def _in_two(whole: Task, asks: str) -> Inputs:
+    found_on, held_out = whole.halves()
+    return Inputs(found_on, found_on.halves()[1] if len(found_on) > 1 else found_on, held_out, asks)
 
 
 def _found(
@@ -153,46 +196,6 @@ def _cut(parts: Parts, task: Task, scores: EdgeScores, edges: int | None) -> Cir
     if not len(circuit):
         raise InputError(f"the {edges} best edges make no path from the embedding to the logits: ask for more edges")
     return circuit
-
-
-def _roles(parts: Parts, task: Task, circuit: Circuit, seed: int) -> list[Role]:
-    sources = [parts.graph.sources[number] for number in circuit.nodes()]
-    try:
-        return roles(parts, task, [one.name for one in sources if one.kind == "head"], seed=seed)
-    except InputError:
-        # A model without readable patterns has a circuit all the same.
-        return []
-
-
-def _explained(
-    parts: Parts,
-    found_on: Task,
-    held_out: Task,
-    circuit: Circuit,
-    effects: Sequence[float],
-    question: CircuitQuestion,
-    progress: Progress,
-) -> tuple[CausalProgram | None, ScoreResult]:
-    """The program for this kind of task with its map fitted, and its grade beside that of the untrained twin."""
-    program = PROGRAMS.get(held_out.name)
-    if program is None:
-        known = ", ".join(PROGRAMS)
-        return None, Unscored(name="IIA", reason=f"no program in the library for {held_out.name}: there are {known}")
-    progress("fitting the causal model", None, None)
-    own = _fit(parts, program, found_on, circuit, effects)
-    twin = Parts(untrained_twin(parts.subject, seed=question.seed))
-    its = _fit(twin, program, found_on, Circuit.whole(twin.graph), node_patching(twin, found_on).mean(0).tolist())
-    grade = iia(parts, own, held_out, controls={"untrained twin": (twin, its)}, seed=question.seed)
-    variables = tuple(MappedVariable(name=v.name, components=v.components, last=v.last) for v in own.variables)
-    return CausalProgram(source=own.source, variables=variables), grade
-
-
-def _fit(parts: Parts, program: CausalModel, task: Task, circuit: Circuit, effects: Sequence[float]) -> CausalModel:
-    """Candidates are the components of the circuit with the largest effects; the first MLP only repeats the embedding."""
-    nodes = [n for n in circuit.nodes() if parts.graph.sources[n].name not in ("input", "m0")]
-    best = sorted(nodes, key=lambda n: -abs(effects[n]))[:_CANDIDATES]
-    names = [parts.graph.sources[n].name for n in best]
-    return fitted(parts, program, task, {variable.name: names for variable in program.variables})
 
 
 def _graded(
