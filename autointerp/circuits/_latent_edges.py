@@ -135,13 +135,16 @@ def _objectives(site: LatentSite, clean: Values, gradient: Tensor, node: LatentN
     with torch.enable_grad():
         point = clean.read.flatten(0, 1).detach().clone().requires_grad_()
         if node.feature is None:
-            number = -(site.written(site.strengths(point), len(point)) * flat).sum()
+            acts = site.strengths(point)
+            active, number = acts.values, -(site.written(acts, len(point)) * flat).sum()
         else:
             cells = torch.arange(len(flat), device=flat.device)
-            worth = site.along(cells, torch.full_like(cells, node.feature), flat)
-            number = (site.strength_of(point, node.feature) * worth).sum()
-        if not number.requires_grad:
+            active = site.strength_of(point, node.feature)
+            number = (active * site.along(cells, torch.full_like(cells, node.feature), flat)).sum()
+        if not active.requires_grad and bool((active != 0).any()):
             raise InputError(f"{site.name} cannot be differentiated, so it has no edges: give a dictionary of weights")
-        (slopes,) = torch.autograd.grad(number, point)
+        slopes = torch.zeros_like(point)
+        if number.requires_grad:
+            (slopes,) = torch.autograd.grad(number, point)
     found = [Objective(slopes.view(prompts, tokens, -1), site.reads)]
     return [*found, Objective(gradient, site.writes)] if node.feature is None else found
