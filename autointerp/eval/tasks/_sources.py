@@ -28,12 +28,30 @@ def source_of(model: CausalModel) -> str:
     return "\n".join([*lines, f"    return [{shown!r}[i] for i in {names[model.output]}]", ""])
 
 
+def functions_of(model: CausalModel, strings: Iterable[str]) -> str:
+    """The same with a function for each variable, named v0, v1 and so on in their order, as a causal model of a circuit has it.
+
+    `answer` is what is said at the last token, as the network's vocabulary `strings` writes it.
+    """
+    written = {string.strip(): string for string in strings}
+    names = {variable.name: f"v{number}" for number, variable in enumerate(model.variables)}
+    functions = []
+    for variable in model.variables:
+        own = names[variable.name]
+        parents = dict.fromkeys(names[parent] for parent, _ in variable.parents)
+        body = [f"    {line}" for line in ["n = len(tokens)", *_lines(variable, model, names), f"return {own}"]]
+        functions.append("\n".join([f"def {own}({', '.join(['tokens', *parents])}):", *body, ""]))
+    output = names[model.output]
+    shown = [written.get(str(value), str(value)) for value in model[model.output].values] + [UNDEFINED]
+    return "\n".join([*functions, f"def answer({output}):\n    return {shown!r}[{output}[-1]]\n"])
+
+
 def _lines(variable: Variable, model: CausalModel, names: dict[str, str]) -> list[str]:
     own = names[variable.name]
     match variable:
         case Given(origin="tokens"):
             known = {str(value): number for number, value in enumerate(model.vocabulary)}
-            return [f"{own} = [{known!r}[t] for t in tokens]"]
+            return [f"{own} = [{known!r}[t.strip()] for t in tokens]"]
         case Given(origin="indices"):
             return [f"{own} = list(range(n))"]
         case Given():
