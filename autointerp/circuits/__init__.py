@@ -55,12 +55,12 @@ from autointerp.circuits._role_library import (
     task_attention,
 )
 from autointerp.circuits._role_tests import (
+    PatternTrials,
     Places,
     Replaced,
     answer_places,
     direct_effect,
     output_replaced,
-    pattern_replaced,
     places_of,
 )
 from autointerp.circuits._swaps import swap_distances, swap_silhouettes
@@ -98,6 +98,7 @@ __all__ = [
     "Metric",
     "Pair",
     "Parts",
+    "PatternTrials",
     "Places",
     "Replaced",
     "Role",
@@ -144,7 +145,6 @@ __all__ = [
     "node_attribution",
     "node_patching",
     "output_replaced",
-    "pattern_replaced",
     "places_of",
     "random_circuits",
     "random_scores",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from autointerp.circuits._pairs import Prompts, prompts_of
 from autointerp.circuits._patching import node_patching
 from autointerp.circuits._task import Task
 from autointerp.errors import InputError
-from autointerp.models import Edit, Operation
+from autointerp.models import Batch, Edit, Operation, Patch, sweep
 from autointerp.records import Site, SiteKind
 
 #: Other contexts that each prompt is cut into: of eight neighbouring tokens one at a time keeps its own.
@@ -54,34 +55,67 @@ def answer_places(prompts: Prompts) -> Tensor:
     return _answer_places(prompts)
 
 
-def pattern_replaced(parts: Parts, task: Task, source: Source, places: Places) -> Replaced:
-    """Put a role's ideal pattern in a head's place: which share of the effect of an even pattern does it undo?
+class PatternTrials:
+    """One task on which ideal patterns are put in the place of heads' own; what all these trials share is run once."""
 
-    The control attends as sharply one token beside: to the token before the one that the role names, or the one after it where
-    that would be BOS. Tokens of which the role says nothing keep the head's own attention in all of them.
-    """
-    site, head = parts.site(source.layer, SiteKind.PATTERN), source.head or 0
-    sums = torch.zeros(5, dtype=torch.float64)
-    for prompts in prompts_of(parts.subject, task.pairs):
-        own = parts.subject.run(prompts.clean, capture=[site]).sites[site][:, head]
-        tokens = own.shape[-1]
-        where = places(prompts).to(own.device)
-        there = (where >= 0)[..., None]
-        even = torch.ones(tokens, tokens, device=own.device).tril()
-        even = even / even.sum(1, keepdim=True)
-        clean = parts.logits(prompts.clean)
-        logits = [clean]
-        for pattern in (_one_hot(where, own), even.to(own), _one_hot(_beside(where), own)):
-            edit = Edit(site, Operation.SET, torch.where(there, pattern, own)[:, None], part=(head, head + 1))
-            logits.append(parts.logits(prompts.clean, [edit]))
-        logits.append(parts.logits(prompts.corrupted))
-        for number, one in enumerate(logits):
-            sums[number] += task.metric.values(one, prompts, clean).double().sum().cpu()
-    whole, ideal, spread, beside, corrupted = (sums / len(task)).tolist()
-    effect = spread - whole
-    if abs(effect) < MATTERS * abs(whole - corrupted):
-        return Replaced(None, None, effect)
-    return Replaced((ideal - spread) / (whole - spread), (beside - spread) / (whole - spread), effect)
+    def __init__(self, parts: Parts, task: Task) -> None:
+        self.parts, self.task = parts, task
+
+    @cached_property
+    def _shared(self) -> list[tuple[Prompts, Tensor, dict[Site, Tensor]]]:
+        """By length of prompt the pairs, the logits of the clean ones, and the patterns of all layers."""
+        found = []
+        for prompts in prompts_of(self.parts.subject, self.task.pairs):
+            sites = [self.parts.site(layer, SiteKind.PATTERN) for layer in range(self.parts.graph.layers)]
+            run = self.parts.subject.run(prompts.clean, capture=sites, logits=True)
+            assert run.logits is not None
+            found.append((prompts, run.logits[:, -1], run.sites))
+        return found
+
+    @cached_property
+    def _corrupted(self) -> float:
+        """The mean metric of the corrupted prompts."""
+        return self._mean([self.parts.logits(prompts.corrupted) for prompts, _, _ in self._shared])
+
+    def replaced(self, source: Source, places: Places) -> Replaced:
+        """Put a role's ideal pattern in a head's place: which share of the effect of an even pattern does it undo?
+
+        The control attends as sharply one token beside: to the token before the one that the role names, or the one after
+        it where that would be BOS. Tokens of which the role says nothing keep the head's own attention in all of them.
+        """
+        site, head = self.parts.site(source.layer, SiteKind.PATTERN), source.head or 0
+        after: list[list[Tensor]] = [[], [], []]
+        for prompts, _, patterns in self._shared:
+            own = patterns[site][:, head]
+            where = places(prompts).to(own.device)
+            there = (where >= 0)[..., None]
+            even = torch.ones_like(own[0]).tril()
+            even = even / even.sum(1, keepdim=True)
+            instead = [
+                torch.where(there, pattern, own)
+                for pattern in (_one_hot(where, own), even, _one_hot(_beside(where), own))
+            ]
+            patches = [
+                Patch(row, (Edit(site, Operation.SET, pattern[row, None, None], part=(head, head + 1)),))
+                for pattern in instead
+                for row in range(len(prompts))
+            ]
+            batch = Batch(prompts.clean, torch.ones_like(prompts.clean, dtype=torch.bool))
+            logits = sweep(self.parts.subject, batch, patches).unflatten(0, (3, len(prompts)))
+            for number, one in enumerate(logits):
+                after[number].append(one)
+        ideal, spread, beside = map(self._mean, after)
+        whole = self._mean([clean for _, clean, _ in self._shared])
+        effect = spread - whole
+        if abs(effect) < MATTERS * abs(whole - self._corrupted):
+            return Replaced(None, None, effect)
+        return Replaced((ideal - spread) / (whole - spread), (beside - spread) / (whole - spread), effect)
+
+    def _mean(self, logits: Sequence[Tensor]) -> float:
+        total = 0.0
+        for (prompts, clean, _), one in zip(self._shared, logits, strict=True):
+            total += float(self.task.metric.values(one.to(clean), prompts, clean).double().sum())
+        return total / len(self.task)
 
 
 def output_replaced(parts: Parts, task: Task, source: Source, *, seed: int) -> tuple[Replaced, float]:

@@ -14,7 +14,7 @@ from autointerp.circuits._graph import Source
 from autointerp.circuits._pairs import prompts_of
 from autointerp.circuits._task import Task
 from autointerp.errors import InputError
-from autointerp.models import Edit, Operation
+from autointerp.models import Batch, Edit, Operation, Patch, sweep
 from autointerp.records import Site, SiteKind
 
 
@@ -32,15 +32,24 @@ def swap_distances(parts: Parts, task: Task, names: Sequence[str]) -> Tensor:
     if len(names) < 2:
         return found
     sites = {name: _site(parts, source) for name, source in zip(names, sources, strict=True)}
+    couples = list(combinations(range(len(names)), 2))
     for prompts in prompts_of(parts.subject, task.pairs):
-        seen = parts.subject.run(prompts.clean, capture=list(set(sites.values()))).sites
-        before = parts.logits(prompts.clean).double().softmax(1)
-        for i, j in combinations(range(len(names)), 2):
-            edits = [
-                *_given(sources[i], sites[names[i]], sources[j], seen[sites[names[j]]]),
-                *_given(sources[j], sites[names[j]], sources[i], seen[sites[names[i]]]),
+        run = parts.subject.run(prompts.clean, capture=list(set(sites.values())), logits=True)
+        assert run.logits is not None
+        before, seen = run.logits[:, -1].double().softmax(1), [run.sites[sites[name]] for name in names]
+        batch = Batch(prompts.clean, torch.ones_like(prompts.clean, dtype=torch.bool))
+        for i, j in couples:
+            patches = [
+                Patch(
+                    row,
+                    (
+                        _given(sources[i], sites[names[i]], sources[j], seen[j][row]),
+                        _given(sources[j], sites[names[j]], sources[i], seen[i][row]),
+                    ),
+                )
+                for row in range(len(prompts))
             ]
-            after = parts.logits(prompts.clean, edits).double().softmax(1)
+            after = sweep(parts.subject, batch, patches).to(before).softmax(1)
             distance = float(_divergence(before, after).sqrt().sum())
             found[i, j] += distance
             found[j, i] += distance
@@ -73,12 +82,12 @@ def _site(parts: Parts, source: Source) -> Site:
     return parts.site(source.layer, kinds[source.kind])
 
 
-def _given(source: Source, site: Site, other: Source, seen: Tensor) -> list[Edit]:
-    """The edit by which a source has what another one had."""
+def _given(source: Source, site: Site, other: Source, seen: Tensor) -> Edit:
+    """The edit by which a source has what another one had in one text."""
     if source.kind == "head":
         head, from_ = source.head or 0, other.head or 0
-        return [Edit(site, Operation.SET, seen[:, from_ : from_ + 1], part=(head, head + 1))]
-    return [Edit(site, Operation.SET, seen)]
+        return Edit(site, Operation.SET, seen[None, from_ : from_ + 1], part=(head, head + 1))
+    return Edit(site, Operation.SET, seen[None])
 
 
 def _divergence(p: Tensor, q: Tensor) -> Tensor:

@@ -8,16 +8,21 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from autointerp.records import CausalProgram, CircuitRecord, CircuitTransfer, ComponentRole, Score, ScoreResult
+from autointerp.report._circuit_notebook import circuit_notebook
 from autointerp.report._files import _write
-from autointerp.report._numbers import number, percent, score_number
-from autointerp.report._tokens import one_line
+from autointerp.report._notebook import clock
+from autointerp.report._numbers import dollars, duration, number, percent, score_number
+from autointerp.report._tokens import coded, one_line, prose
 
 WIDTH, ROW, MARGIN = 860, 64, 46
 CURVE_WIDTH, CURVE_HEIGHT = 460, 200
 _WIDEST = 7.0
+#: Characters of why there is no role on a terminal: the page has all of it.
+_REASON = 120
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 24, 10, 30
 
 
@@ -66,6 +71,7 @@ def drawing(record: CircuitRecord) -> Drawing:
     levels = sorted(rows)
     height = MARGIN * 2 + ROW * (len(levels) - 1)
     roles = {role.component: role.mechanism for role in record.roles}
+    roles |= {finding.component: finding.role for finding in record.findings if finding.role is not None}
     places, dots = {}, []
     for row, level in enumerate(levels):
         names = rows[level]
@@ -120,6 +126,7 @@ def circuit_page(record: CircuitRecord) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "percent": percent, "score": score_number, "one_line": one_line}
+    environment.filters |= {"clock": clock, "coded": coded, "dollars": dollars, "duration": duration, "prose": prose}
     environment.tests["scored"] = lambda result: isinstance(result, Score)
     own, other, labels = curve_points(record)
     return environment.get_template("circuit.html.j2").render(
@@ -131,6 +138,7 @@ def circuit_page(record: CircuitRecord) -> str:
         width=WIDTH,
         curve_width=CURVE_WIDTH,
         curve_height=CURVE_HEIGHT,
+        notebook=circuit_notebook(record.ledger),
     )
 
 
@@ -152,11 +160,20 @@ def show_circuit(record: CircuitRecord, console: Console) -> None:
     shown = f"{len(record.edges)} of {record.all_edges} edges, {len(record.nodes)} nodes, by {record.method}"
     console.print(shown, highlight=False)
     console.print(_edge_table(record))
-    if record.roles:
+    if record.findings:
+        console.print(_finding_table(record))
+    elif record.roles:
         console.print(_role_table(record.roles))
+    for group in record.groups:
+        names = ", ".join(f"{n} {score_number(s)}" for n, s in zip(group.components, group.silhouettes, strict=True))
+        one = "one and the same" if group.merged else "not one and the same"
+        console.print(f"{group.role}: {one} by swap silhouette ({names})", highlight=False, markup=False)
     if record.causal is not None:
         _show_program(record.causal, console)
     console.print(_score_table(record.scores, record.held_out))
+    if record.conclusion is not None:
+        shown = f"{record.conclusion.verdict}: {record.conclusion.because}"
+        console.print(shown, highlight=False, markup=False, soft_wrap=True)
 
 
 def show_transfer(record: CircuitTransfer, console: Console) -> None:
@@ -192,6 +209,17 @@ def _edge_table(record: CircuitRecord) -> Table:
         table.add_column(heading, justify="right" if heading.startswith("change") else "left")
     for edge in sorted(record.edges, key=lambda edge: -abs(edge.score))[:20]:
         table.add_row(edge.source, edge.target, number(edge.score))
+    return table
+
+
+def _finding_table(record: CircuitRecord) -> Table:
+    table = Table(title="components", title_justify="left")
+    for heading in ("component", "when patched", "role", "evidence, or why there is none"):
+        table.add_column(heading, overflow="fold")
+    for finding in record.findings:
+        because = one_line(finding.because)
+        shown = because if finding.role is not None or len(because) <= _REASON else because[: _REASON - 1] + "…"
+        table.add_row(finding.component, number(finding.effect), one_line(finding.role or "unexplained"), escape(shown))
     return table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from torch import Tensor
@@ -21,6 +21,7 @@ from autointerp.circuits import (
     CausalModel,
     Mechanism,
     Parts,
+    PatternTrials,
     Places,
     Replaced,
     Source,
@@ -33,7 +34,6 @@ from autointerp.circuits import (
     mechanism_named,
     node_patching,
     output_replaced,
-    pattern_replaced,
     places_of,
     signatures,
     swap_distances,
@@ -44,6 +44,8 @@ from autointerp.records import CircuitExperiment, CircuitHypothesis, CircuitTest
 
 #: Components outside of the circuit that are exchanged with besides those of other roles.
 _STRANGERS = 3
+#: Prompts on which components are exchanged, each with each: enough for a mean over all pairs of components.
+_SWAPPED = 10
 
 #: The control of a signature; the record of a role names it too.
 _OTHER_HEADS = "mean of the other heads"
@@ -138,10 +140,13 @@ class Instruments:
         name = experiment.components[0]
         effect, kind = self.effects[name], self.source(name).kind
         sign = 1 if self.case.effects[name] >= 0 else -1
-        others = [
-            abs(value) for other, value in self.effects.items() if other != name and self.source(other).kind == kind
+        # A component outside of the circuit is what a wrong one would be.
+        outside = [
+            abs(value)
+            for other, value in self.effects.items()
+            if other not in self.case.effects and self.source(other).kind == kind
         ]
-        controls = {f"median of the other components of its kind ({kind})": statistics.median(others)} if others else {}
+        controls = {f"median {kind} outside of the circuit": statistics.median(outside)} if outside else {}
         return Measured(sign * effect, controls, f"the metric moves by {effect:+.2f}")
 
     def _replacement(self, experiment: CircuitExperiment, target: CircuitHypothesis) -> Measured:
@@ -149,7 +154,7 @@ class Instruments:
         if target.role == TOKEN_LOOKUP:
             found = self._elsewhere(self.case.parts, source)[0]
         else:
-            found = pattern_replaced(self.case.parts, self.case.trials, source, self.places(target))
+            found = self._patterns.replaced(source, self.places(target))
         if found.held is None:
             raise InputError(
                 f"a meaningless replacement moves the metric by {found.effect:+.3f} alone: there is nothing to undo"
@@ -177,7 +182,8 @@ class Instruments:
         strangers = random.Random(f"strangers {case.seed}").sample(outside, min(_STRANGERS, len(outside)))
         everyone = (*roles, *strangers)
         if everyone not in self._swapped:
-            self._swapped[everyone] = swap_distances(case.parts, case.trials, everyone)
+            some = replace(case.trials, pairs=case.trials.pairs[:_SWAPPED])
+            self._swapped[everyone] = swap_distances(case.parts, some, everyone)
         numbers = {role: number for number, role in enumerate(dict.fromkeys(roles.values()))}
         groups = [numbers[roles[name]] if name in roles else len(numbers) for name in everyone]
         if len(set(groups)) < 2:
@@ -221,6 +227,10 @@ class Instruments:
         found = node_patching(self.case.parts, self.case.trials).mean(0).tolist()
         names = [source.name for source in self.case.parts.graph.sources]
         return {name: value for name, value in zip(names, found, strict=True) if name != "input"}
+
+    @cached_property
+    def _patterns(self) -> PatternTrials:
+        return PatternTrials(self.case.parts, self.case.trials)
 
     def _signatures(self, parts: Parts, mechanism: Mechanism, seed: int) -> list[Tensor]:
         key = (id(parts), mechanism.name, seed)

@@ -73,7 +73,8 @@ class CircuitBook:
     def open(self) -> list[str]:
         """Components whose roles were all refuted, and which do matter on other pairs."""
         found = []
-        for name in dict.fromkeys(h.components[0] for h in self.ledger.hypotheses if h.claim is Claim.NULL):
+        nulls = [h for h in self.ledger.hypotheses if h.claim is Claim.NULL and len(h.components) == 1]
+        for name in (null.components[0] for null in nulls):
             roles = [h for h in self.about(name) if h.claim is Claim.ROLE]
             if all(h.id in self.refuted for h in roles) and not self._idle(roles):
                 found.append(name)

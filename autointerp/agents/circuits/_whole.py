@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autointerp.agents._notebook import now
+from autointerp.agents.circuits._case import CircuitCase
 from autointerp.agents.circuits._design import FITS, Planned
 from autointerp.agents.circuits._protocol import NONE_OF_THESE, ProgramProposal
 from autointerp.agents.circuits._standings import CircuitBook
@@ -26,6 +27,8 @@ from autointerp.records import (
 
 #: Programs that are fitted and tried, the first ones.
 _PROGRAMS = 3
+#: A program has to answer this share of the prompts that are seen as the task wants, before it is fitted to anything.
+_ANSWERS = 0.5
 
 
 async def merge(steps: CircuitSteps) -> None:
@@ -144,6 +147,8 @@ def _mapped(steps: CircuitSteps, proposal: ProgramProposal, units: Sequence[tupl
     case = steps.case
     variables = tuple(Variable(v.name, (), v.last) for v in proposal.causal.variables)
     model = CausalModel(proposal.causal.source, variables)
+    if (share := _answered(case, model)) < _ANSWERS:
+        raise ProgramError(f"it answers {share:.0%} of the prompts as the task wants")
     by_variable: Mapping[str, Sequence[Unit]] = {
         v.name: [unit for role, unit in units if role in (proposal.roles.get(v.name) or (role,))] for v in variables
     }
@@ -155,6 +160,14 @@ def _mapped(steps: CircuitSteps, proposal: ProgramProposal, units: Sequence[tupl
         source=fit.source,
         variables=tuple(MappedVariable(name=v.name, components=v.components, last=v.last) for v in fit.variables),
     )
+
+
+def _answered(case: CircuitCase, model: CausalModel) -> float:
+    """The share of the prompts that are seen, clean and corrupted, to which the program gives a right answer."""
+    strings, answer = case.parts.subject.strings, list(model.functions())[-1]
+    both = [one for pair in case.seen.pairs for one in (pair, pair.swapped())]
+    values = model.run([[strings[i] for i in pair.clean[1:]] for pair in both])
+    return sum(v[answer] in {strings[i] for i in p.right} for v, p in zip(values, both, strict=True)) / len(both)
 
 
 def _group(id_: str, role: str, names: Sequence[str]) -> tuple[CircuitHypothesis, CircuitHypothesis]:
