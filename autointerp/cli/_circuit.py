@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from autointerp.cli._circuit_agent import BudgetOption, RoundsOption, Scientist, study_components
+from autointerp.cli._llm import CacheOption, PricesOption, ReplayOption, ScientistOption
 from autointerp.cli._options import DeviceOption, ModelOption, SeedOption
 from autointerp.errors import InputError
-
-if TYPE_CHECKING:
-    from autointerp.records import CircuitRecord
-
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -37,30 +35,24 @@ def circuit(
     json: Annotated[Path | None, typer.Option(help="Also write the record to this file.")] = None,
     device: DeviceOption = "auto",
     seed: SeedOption = 0,
+    llm: ScientistOption = None,
+    budget: BudgetOption = "",
+    rounds: RoundsOption = 2,
+    llm_cache: CacheOption = None,
+    prices: PricesOption = None,
+    replay: ReplayOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and where the page is.")] = False,
 ) -> None:
-    """Find the circuit behind a task, name its heads, explain it as a program, and grade all of it on held-out pairs.
+    """Find the circuit behind a task, investigate what its parts do, explain it as a program, and grade it on held-out pairs.
 
-    With no options, induction in the bundled model. Writes one self-contained HTML page.
+    With no options, induction in the bundled model, by a library of known mechanisms. Writes one self-contained HTML page.
     """
     if context.invoked_subcommand is not None:
         _nothing_before(context)
         return
-    from rich.console import Console
-
-    from autointerp.report import ensure_writable, show_circuit, write_circuit_json, write_circuit_page
-
-    page = out / f"circuit-{Path(task).stem}.html"
-    ensure_writable(page)
-    if json is not None:
-        ensure_writable(json)
-    record = _study(task, metric, pairs, edges, model, device, seed, quiet=quiet)
-    write_circuit_page(record, page)
-    if json is not None:
-        write_circuit_json(record, json)
-    if not quiet:
-        show_circuit(record, Console())
-    typer.echo(f"page: {page}")
+    question = {"task": task, "metric": metric, "pairs": pairs, "edges": edges, "seed": seed, "rounds": rounds}
+    scientist = Scientist(llm, budget, llm_cache, prices, replay)
+    study_components(model, question, scientist, out, json, device=device, quiet=quiet)
 
 
 @app.command("transfer")
@@ -103,21 +95,11 @@ def transfer(
 def _nothing_before(context: typer.Context) -> None:
     """Raises InputError for options of `circuit` before the name of another command, where nothing would read them."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
-    given = [f"--{name}" for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    given = [
+        "--" + name.replace("_", "-")
+        for name, source in sources.items()
+        if source is not None and source.name == "COMMANDLINE"
+    ]
     if given:
         command = f"circuit {context.invoked_subcommand}"
         raise InputError(f"{', '.join(given)} before {command} means nothing: give options behind it")
-
-
-def _study(
-    task: str, metric: str, pairs: int, edges: int | None, model: str, device: str, seed: int, *, quiet: bool
-) -> CircuitRecord:
-    from autointerp.cli._progress import progress_bar
-
-    with progress_bar(enabled=not quiet) as progress:
-        # Imported under the bar: torch and transformers take seconds, and silence looks like a hang.
-        progress("starting", None, None)
-        from autointerp.study import CircuitQuestion, study_circuit
-
-        question = CircuitQuestion(task=task, metric=metric, pairs=pairs, edges=edges, seed=seed)
-        return study_circuit(model, question, device=device, progress=progress)
