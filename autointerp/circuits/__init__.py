@@ -25,7 +25,7 @@ from autointerp.circuits._faithful import Curve, curve_of, curve_scores, faithfu
 from autointerp.circuits._graph import Circuit, Graph, Source, Target, top_edges
 from autointerp.circuits._latent_attribution import LatentEffects, integrated_latent_attribution, latent_attribution
 from autointerp.circuits._latent_edges import LatentEdge, latent_edges
-from autointerp.circuits._latent_faithful import latent_faithfulness
+from autointerp.circuits._latent_faithful import latent_faithfulness, mean_interval, metric_range
 from autointerp.circuits._latent_patching import latent_patching
 from autointerp.circuits._latent_sites import LatentNode, LatentParts
 from autointerp.circuits._latent_values import unexplained_variance
@@ -136,9 +136,11 @@ __all__ = [
     "latent_faithfulness",
     "latent_patching",
     "load_mib_graph",
+    "mean_interval",
     "mechanism_named",
     "metric_named",
     "metric_of_circuits",
+    "metric_range",
     "mib_graph",
     "minimality",
     "next_token_change",

@@ -190,7 +190,11 @@ def products(parts: LatentParts, number: int, moved: Change, gradient: Tensor, *
     """Change times gradient [prompts, tokens, width] of every node of a site, summed over the prompts."""
     site, tokens, found = parts.sites[number], moved.shape[1], Tally()
     effects = moved.amounts * site.along(moved.cells, moved.features, gradient.flatten(0, 1))
-    found.add(moved.features + (moved.cells % tokens * (site.size + 1) if by_position else 0), effects)
+    if by_position:
+        found.add(moved.features + moved.cells % tokens * (site.size + 1), effects)
+    else:
+        there = torch.bincount(moved.features, minlength=site.size).nonzero().flatten()
+        found.add(there, torch.bincount(moved.features, effects.double(), minlength=site.size)[there])
     if moved.rest is not None:
         places = (moved.rest != 0).any(2).any(0).nonzero().flatten()
         rests = (moved.rest * gradient).sum((0, 2))[places]

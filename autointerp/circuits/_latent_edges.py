@@ -60,6 +60,8 @@ def latent_edges(
         tallies.setdefault((target, number), Tally()).add(found.keys, found.sums)
 
     for prompts, clean, changes in differences(parts, task, ablation, by_position=by_position, seed=seed):
+        if sources is not None:
+            changes = [_of(parts, number, moved, sources) for number, moved in enumerate(changes)]
         weights = slope(task.metric, clean.logits, prompts, clean.logits)
         run = _Run(parts, prompts, clean, weights)
         for number, gradient in run.straight().items():
@@ -77,6 +79,13 @@ def latent_edges(
             source = node_of(parts, number, key, by_position=by_position)
             edges.append(LatentEdge(source, target, total / len(task)))
     return sorted((edge for edge in edges if edge.effect), key=lambda edge: -abs(edge.effect))
+
+
+def _of(parts: LatentParts, number: int, moved: Change, nodes: Sequence[LatentNode]) -> Change:
+    """The part of a change that is about latents of some nodes; rests are few and stay."""
+    own = [n.feature for n in nodes if n.feature is not None and parts.numbered(n) == number]
+    some = moved.only(torch.isin(moved.features, torch.tensor(own, dtype=torch.int64, device=moved.features.device)))
+    return Change(some.rows, some.features, some.values, moved.rest, moved.shape)
 
 
 def _among(parts: LatentParts, number: int, keys: Tensor, nodes: Sequence[LatentNode]) -> Tensor:

@@ -152,3 +152,24 @@ def _logits(
         moved = reference.change(number, values_of(site, run.sites), there)
         edits.append(Edit(site.writes, Operation.ADD, kept.cut(number, moved)))
     return logits_under(parts, prompts.clean, edits)
+
+
+def metric_range(parts: LatentParts, task: Task) -> str | None:
+    """Why the metric says nothing about the task, being the same on both prompts or no number; None where it does."""
+    clean, corrupted = torch.zeros(len(task)), torch.zeros(len(task))
+    for prompts in chunked(parts, task):
+        likely = logits_under(parts, prompts.clean, ())
+        for ids, values in ((prompts.clean, clean), (prompts.corrupted, corrupted)):
+            values[prompts.rows] = task.metric.values(logits_under(parts, ids, ()), prompts, likely).float().cpu()
+    fault = Runs(clean, corrupted, clean[None]).fault()
+    if fault is None or "not a number" in fault:
+        return fault
+    return (
+        f"the metric {task.metric.name} is {float(clean.mean()):.4g} on the clean prompts of {task.name} and the same on the "
+        "corrupted ones: give pairs, or a metric, that the model tells apart"
+    )
+
+
+def mean_interval(values: Tensor, *, seed: int = 0) -> tuple[float, float]:
+    """The 95% bootstrap interval of the mean of some values, one for each pair."""
+    return interval(lambda pairs: float(values[pairs].mean()), len(values), seed=seed)

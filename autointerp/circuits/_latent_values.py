@@ -24,12 +24,12 @@ class Values:
 
     Attributes
     ----------
-    strengths: of the latents, with prompts and tokens as one axis of cells.
+    strengths: of the latents, with prompts and tokens as one axis of cells; None of neurons, which are what is read.
     rest: what they leave over, [prompts, tokens, width]; None where there is none.
     read: what they were computed from, [prompts, tokens, width].
     """
 
-    strengths: Sparse
+    strengths: Sparse | None
     rest: Tensor | None
     read: Tensor
 
@@ -65,7 +65,12 @@ class Change:
 
 def change(site: LatentSite, before: Values, after: Values) -> Change:
     """From some values to others."""
+    shape = (before.read.shape[0], before.read.shape[1])
     first, second = before.strengths, after.strengths
+    if first is None or second is None:
+        grown = (after.read - before.read).flatten(0, 1)
+        rows, features = (grown != 0).nonzero(as_tuple=True)
+        return Change(rows, features, grown[rows, features], None, shape)
     keys = torch.cat([first.rows * site.size + first.features, second.rows * site.size + second.features])
     both, place = keys.unique(return_inverse=True)
     amounts = torch.zeros(len(both), dtype=first.values.dtype, device=keys.device)
@@ -74,18 +79,17 @@ def change(site: LatentSite, before: Values, after: Values) -> Change:
     both, amounts = both[differs], amounts[differs]
     cells = both.div(site.size, rounding_mode="floor")
     rest = None if before.rest is None or after.rest is None else after.rest - before.rest
-    return Change(cells, both - cells * site.size, amounts, rest, (before.read.shape[0], before.read.shape[1]))
+    return Change(cells, both - cells * site.size, amounts, rest, shape)
 
 
 def values_of(site: LatentSite, sites: dict[Site, Tensor]) -> Values:
     """A site's values from what a run read and wrote there."""
     read, written = sites[site.reads].float(), sites[site.writes].float()
+    if not site.has_rest:
+        return Values(None, None, read)
     flat = read.flatten(0, 1)
     strengths = site.strengths(flat)
-    rest = None
-    if site.has_rest:
-        rest = written - site.written(strengths, len(flat)).view_as(written)
-    return Values(strengths, rest, read)
+    return Values(strengths, written - site.written(strengths, len(flat)).view_as(written), read)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,6 +150,8 @@ class LatentReference:
             return change(site, here, there[number])
         if self.kind is Ablation.MEAN:
             return change(site, here, _everywhere(self._means[number], here))
+        if not site.has_rest:
+            return change(site, here, Values(None, None, torch.zeros_like(here.read)))
         none = torch.zeros(0, dtype=torch.int64, device=here.read.device)
         empty = Sparse(none, none, torch.zeros(0, device=here.read.device))
         rest = None if here.rest is None else site.nothing(here.read.flatten(0, 1)).view_as(here.rest)
@@ -192,6 +198,9 @@ def _means(parts: LatentParts, task: Task) -> list[_Mean]:
         count += len(prompts) * (tokens - 1)
         for number, here in enumerate(observe(parts, prompts.clean).sites):
             acts = here.strengths
+            if acts is None:
+                totals[number] += here.read[:, 1:].double().sum((0, 1)).cpu()
+                continue
             behind = acts.rows % tokens > 0
             totals[number].index_add_(0, acts.features[behind].cpu(), acts.values[behind].double().cpu())
             if here.rest is not None:
@@ -208,6 +217,10 @@ def _means(parts: LatentParts, task: Task) -> list[_Mean]:
 def _everywhere(mean: _Mean, here: Values) -> Values:
     prompts, tokens, _ = here.read.shape
     cells, device = prompts * tokens, here.read.device
+    if here.strengths is None:
+        whole = torch.zeros(here.read.shape[2], device=device)
+        whole[mean.features.to(device)] = mean.values.to(device)
+        return Values(None, None, whole.expand_as(here.read))
     strengths = Sparse(
         torch.arange(cells, device=device).repeat_interleave(len(mean.features)),
         mean.features.to(device).repeat(cells),

@@ -42,6 +42,22 @@ def circuit(
     prices: PricesOption = None,
     replay: ReplayOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and where the page is.")] = False,
+    nodes: Annotated[
+        str,
+        typer.Option(
+            help="components (heads and MLPs), features of dictionaries, or neurons; the latter have no page."
+        ),
+    ] = "components",
+    dictionary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --nodes features: a dictionary, may be given several times; by default the bundled one."
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="With --nodes features or neurons: how many of them.")] = 20,
+    graph: Annotated[
+        Path | None, typer.Option(help="Also write the first pair's graph to this file, for circuit-tracer's viewer.")
+    ] = None,
 ) -> None:
     """Find the circuit behind a task, investigate what its parts do, explain it as a program, and grade it on held-out pairs.
 
@@ -50,9 +66,25 @@ def circuit(
     if context.invoked_subcommand is not None:
         _nothing_before(context)
         return
+    if nodes != "components" or dictionary:
+        from autointerp.cli._circuit_nodes import latent_question, study_nodes
+
+        _components_alone(context, nodes)
+        asked = latent_question(nodes, dictionary or [], task=task, metric=metric, pairs=pairs, top=top, seed=seed)
+        study_nodes(model, asked, device=device, json=json, quiet=quiet)
+        return
+    if graph is not None:
+        from autointerp.report import ensure_writable
+
+        ensure_writable(graph)
     question = {"task": task, "metric": metric, "pairs": pairs, "edges": edges, "seed": seed, "rounds": rounds}
     scientist = Scientist(llm, budget, llm_cache, prices, replay)
-    study_components(model, question, scientist, out, json, device=device, quiet=quiet)
+    record = study_components(model, question, scientist, out, json, device=device, quiet=quiet)
+    if graph is not None:
+        from autointerp.report import write_graph_json
+        from autointerp.study import circuit_graph
+
+        write_graph_json(circuit_graph(record, model, task, device=device), graph)
 
 
 @app.command("transfer")
@@ -103,3 +135,15 @@ def _nothing_before(context: typer.Context) -> None:
     if given:
         command = f"circuit {context.invoked_subcommand}"
         raise InputError(f"{', '.join(given)} before {command} means nothing: give options behind it")
+
+
+def _components_alone(context: typer.Context, nodes: str) -> None:
+    """Raises InputError for options that a circuit of these nodes does not read."""
+    if nodes == "components":
+        raise InputError("--dictionary means nothing to heads and MLPs: ask for --nodes features")
+    sources = {
+        name: context.get_parameter_source(name) for name in ("edges", "out", "graph", "llm", "budget", "rounds")
+    }
+    given = [f"--{name}" for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        raise InputError(f"{', '.join(given)} is for circuits of components: with --nodes {nodes} leave it out")

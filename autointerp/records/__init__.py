@@ -40,6 +40,7 @@ from autointerp.records._explanation import (
     Verdict,
 )
 from autointerp.records._feature import Example, FeatureRef, FeatureStats, Neighbour, Site, SiteKind, TokenLogit
+from autointerp.records._latent_circuit import CutSite, LatentCircuitRecord, LatentEffect, LatentLink
 from autointerp.records._ledger import (
     Conclusion,
     EffectExperiment,
@@ -85,6 +86,7 @@ __all__ = [
     "Confidence",
     "Cost",
     "CurvePoint",
+    "CutSite",
     "EffectClaim",
     "EffectExperiment",
     "Evidence",
@@ -98,6 +100,9 @@ __all__ = [
     "HypothesisKind",
     "Intervention",
     "Judgement",
+    "LatentCircuitRecord",
+    "LatentEffect",
+    "LatentLink",
     "Ledger",
     "MappedVariable",
     "Neighbour",

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from autointerp.study._bench import bench_of, like_in_density, matched_feature, open_bench
 from autointerp.study._card import ReportCard, ReportCards
 from autointerp.study._circuit import CircuitQuestion, study_circuit
+from autointerp.study._circuit_graph import circuit_graph
 from autointerp.study._exams import Exams, contents, token_tables
 from autointerp.study._labels import Label, LabelFormat, read_labels
+from autointerp.study._latent_circuit import LatentQuestion, study_latent_circuit
 from autointerp.study._open import Laboratory, open_laboratory
 from autointerp.study._score import Claimed, Stress, Submission, default_metrics, read_submission, score_explanations
 from autointerp.study._study import explain, grade_report, study_feature, versions
@@ -34,6 +36,7 @@ __all__ = [
     "Label",
     "LabelFormat",
     "Laboratory",
+    "LatentQuestion",
     "ReportCard",
     "ReportCards",
     "RunFolder",
@@ -41,6 +44,7 @@ __all__ = [
     "Stress",
     "Submission",
     "bench_of",
+    "circuit_graph",
     "contents",
     "default_metrics",
     "explain",
@@ -62,6 +66,7 @@ __all__ = [
     "score_explanations",
     "study_circuit",
     "study_feature",
+    "study_latent_circuit",
     "token_tables",
     "transfer_circuit",
     "versions",

@@ -56,6 +56,11 @@ def entering(place: Any, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
         handle.remove()
 
 
+def adding(shift: Tensor) -> Callable[[Tensor], Tensor]:
+    """A change that adds."""
+    return lambda x: x + shift
+
+
 def seen(module: Any, place: Any, ids: Tensor, *, entry: bool = False) -> Tensor:
     """What a module gives, or takes in, on one prompt [1, tokens]: [tokens, width]."""
     found: list[Tensor] = []

@@ -30,7 +30,7 @@ from autointerp.eval.organisms.transformer import SmallTransformerConfig, SmallT
 from autointerp.models import Subject
 from autointerp.records import SiteKind
 from autointerp.testing import tiny_dictionary
-from tests.circuits.plain_latents import Plain, changed, entering, metric, plain_metric, seen
+from tests.circuits.plain_latents import Plain, adding, changed, entering, metric, plain_metric, seen
 
 RESID, NEURON = SiteKind.RESID_POST, SiteKind.MLP_HIDDEN
 #: Of finite differences: the norms of the tiny model compute in single precision whatever they are given.
@@ -106,7 +106,7 @@ def test_patching_a_latent_is_what_a_hook_does(
                 Ablation.MEAN: mean,
             }[ablation]
             shift = (wanted - part(here.clean[row])).float()
-            with changed(blocks[node.layer], lambda x, shift=shift: x + shift):
+            with changed(blocks[node.layer], adding(shift)):
                 patched = plain_metric(module, clean)
             assert patched - base[row] == pytest.approx(float(exact[row, place]), abs=2e-5), node.name
     assert exact.abs().max() > 0.05
@@ -126,7 +126,7 @@ def test_patching_a_neuron_is_what_a_hook_does(neurons: LatentParts, task: Task)
             for values, found in ((there.corrupted[row], exact), (torch.zeros_like(there.corrupted[row]), ablated)):
                 shift = torch.zeros_like(values)
                 shift[:, node.feature] = (values - there.clean[row])[:, node.feature]
-                with entering(down, lambda x, shift=shift: x + shift):
+                with entering(down, adding(shift)):
                     patched = plain_metric(module, clean)
                 assert patched - base[row] == pytest.approx(float(found[row, place]), abs=2e-5)
     assert exact.abs().max() > 1e-3
@@ -255,7 +255,7 @@ def test_an_edge_is_what_finite_differences_say(both: LatentParts, folders: list
             shift = change[:, None] * first.rows[source.feature]
         worth = []
         for sign in (1, -1):
-            with changed(blocks[0], lambda x, by=sign * STEP * shift: x + by):
+            with changed(blocks[0], adding(sign * STEP * shift)):
                 x = seen(module, blocks[1], clean)
             part = (
                 second.rest(x)
