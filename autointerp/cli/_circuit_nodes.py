@@ -84,11 +84,13 @@ def _node_table(record: LatentCircuitRecord) -> Table:
 
 
 def _link_table(record: LatentCircuitRecord) -> Table:
-    table = Table(title="strongest edges, to first order", title_justify="left")
+    """Between nodes alone: what goes to the metric straight is the rest of a node's effect, and is in the record."""
+    table = Table(title="strongest edges between nodes, to first order", title_justify="left")
     for heading in ("from", "to", "effect"):
         table.add_column(heading, justify="right" if heading == "effect" else "left")
-    for link in record.links[:_LINKS]:
-        table.add_row(link.source, link.target or "the metric, past all later sites", f"{link.effect:.3f}")
+    between = [(link.source, link.target, link.effect) for link in record.links if link.target is not None]
+    for source, target, effect in between[:_LINKS]:
+        table.add_row(source, target, f"{effect:.3f}")
     return table
 
 

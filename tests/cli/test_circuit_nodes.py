@@ -44,7 +44,7 @@ def test_a_circuit_of_features_and_neurons(
     assert isinstance(scores["faithfulness"], Score)
     assert set(scores["faithfulness, errors kept"].control) == {"errors alone", "random latents"}  # type: ignore[union-attr]
     shown = capsys.readouterr().out
-    for words in ("patched", "strongest edges", "errors alone", record.nodes[0].name):
+    for words in ("patched", "strongest edges between nodes", "errors alone", record.nodes[0].name):
         assert words in shown
 
 
