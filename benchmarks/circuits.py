@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -258,7 +259,7 @@ def memories(few: int, many: int, seed: int) -> list[Row]:
         for count in (few, many):
             drawn = [tuple(source.randrange(1, 300) for _ in range(size)) for _ in range(2 * count)]
             pairs = tuple(Pair(a, b, (1,), (2,)) for a, b in zip(drawn[::2], drawn[1::2], strict=True))
-            taken = peak(lambda pairs=pairs: integrated_edge_attribution(parts, Task("drawn", pairs)))
+            taken = peak(partial(integrated_edge_attribution, parts, Task("drawn", pairs)))
             rows.append(
                 Row(f"memory of EAP-IG, 12 layers of 12 heads, {count} prompts", taken, "MiB", target=f"<= {_BOUND}")
             )
