@@ -11,6 +11,16 @@ from typing import Annotated
 import typer
 
 from autointerp.cli._circuit_agent import BudgetOption, RoundsOption, Scientist, study_components
+from autointerp.cli._circuit_nodes import (
+    DictionariesOption,
+    GraphOption,
+    NodesOption,
+    TopOption,
+    graph_can_be_written,
+    latent_question,
+    study_nodes,
+    write_graph,
+)
 from autointerp.cli._llm import CacheOption, PricesOption, ReplayOption, ScientistOption
 from autointerp.cli._options import DeviceOption, ModelOption, SeedOption
 from autointerp.errors import InputError
@@ -42,22 +52,10 @@ def circuit(
     prices: PricesOption = None,
     replay: ReplayOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and where the page is.")] = False,
-    nodes: Annotated[
-        str,
-        typer.Option(
-            help="components (heads and MLPs), features of dictionaries, or neurons; the latter have no page."
-        ),
-    ] = "components",
-    dictionary: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="With --nodes features: a dictionary, may be given several times; by default the bundled one."
-        ),
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="With --nodes features or neurons: how many of them.")] = 20,
-    graph: Annotated[
-        Path | None, typer.Option(help="Also write the first pair's graph to this file, for circuit-tracer's viewer.")
-    ] = None,
+    nodes: NodesOption = "components",
+    dictionary: DictionariesOption = None,
+    top: TopOption = 20,
+    graph: GraphOption = None,
 ) -> None:
     """Find the circuit behind a task, investigate what its parts do, explain it as a program, and grade it on held-out pairs.
 
@@ -67,24 +65,15 @@ def circuit(
         _nothing_before(context)
         return
     if nodes != "components" or dictionary:
-        from autointerp.cli._circuit_nodes import latent_question, study_nodes
-
         _components_alone(context, nodes)
         asked = latent_question(nodes, dictionary or [], task=task, metric=metric, pairs=pairs, top=top, seed=seed)
         study_nodes(model, asked, device=device, json=json, quiet=quiet)
         return
-    if graph is not None:
-        from autointerp.report import ensure_writable
-
-        ensure_writable(graph)
+    graph_can_be_written(graph)
     question = {"task": task, "metric": metric, "pairs": pairs, "edges": edges, "seed": seed, "rounds": rounds}
     scientist = Scientist(llm, budget, llm_cache, prices, replay)
     record = study_components(model, question, scientist, out, json, device=device, quiet=quiet)
-    if graph is not None:
-        from autointerp.report import write_graph_json
-        from autointerp.study import circuit_graph
-
-        write_graph_json(circuit_graph(record, model, task, device=device), graph)
+    write_graph(record, model, task, graph, device=device)
 
 
 @app.command("transfer")

@@ -3,20 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
 from autointerp.errors import InputError
 
 if TYPE_CHECKING:
-    from autointerp.records import LatentCircuitRecord
+    from rich.console import Console
+    from rich.table import Table
+
+    from autointerp.records import CircuitRecord, LatentCircuitRecord
     from autointerp.study import LatentQuestion
 
 #: Where latents leave more than this share of a site's variance over, the dictionary is likely that of another model.
 _STRANGE = 0.9
 _LINKS = 12
+
+NodesOption = Annotated[
+    str,
+    typer.Option(help="components (heads and MLPs), features of dictionaries, or neurons; the latter have no page."),
+]
+DictionariesOption = Annotated[
+    list[str] | None,
+    typer.Option(help="With --nodes features: a dictionary, may be given several times; by default the bundled one."),
+]
+TopOption = Annotated[int, typer.Option(min=1, help="With --nodes features or neurons: how many of them.")]
+GraphOption = Annotated[
+    Path | None, typer.Option(help="Also write the first pair's graph to this file, for circuit-tracer's viewer.")
+]
+
+
+def graph_can_be_written(graph: Path | None) -> None:
+    """Raises OutputError where the file that is asked for cannot be made."""
+    from autointerp.report import ensure_writable
+
+    if graph is not None:
+        ensure_writable(graph)
+
+
+def write_graph(record: CircuitRecord, model: str, task: str, graph: Path | None, *, device: str) -> None:
+    """Write the graph of the first pair that a circuit was found on, where a file is asked for."""
+    if graph is None:
+        return
+    from autointerp.report import write_graph_json
+    from autointerp.study import circuit_graph
+
+    write_graph_json(circuit_graph(record, model, task, device=device), graph)
 
 
 def latent_question(
@@ -48,6 +81,8 @@ def study_nodes(model: str, question: LatentQuestion, *, device: str, json: Path
     if json is not None:
         write_latent_circuit_json(record, json)
     if not quiet:
+        from rich.console import Console
+
         show_nodes(record, Console())
 
 
@@ -71,9 +106,15 @@ def show_nodes(record: LatentCircuitRecord, console: Console) -> None:
     console.print(_score_table(record))
 
 
+def _table(title: str) -> Table:
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left")
+
+
 def _node_table(record: LatentCircuitRecord) -> Table:
     title = f"change of {record.metric} on {record.pairs} pairs, counterfactual in place of clean"
-    table = Table(title=title, title_justify="left")
+    table = _table(title)
     for heading in ("node", "AtP", "IG", "patched", "95%", "zeroed"):
         table.add_column(heading, justify="left" if heading == "node" else "right")
     for node in record.nodes:
@@ -85,7 +126,7 @@ def _node_table(record: LatentCircuitRecord) -> Table:
 
 def _link_table(record: LatentCircuitRecord) -> Table:
     """Between nodes alone: what goes to the metric straight is the rest of a node's effect, and is in the record."""
-    table = Table(title="strongest edges between nodes, to first order", title_justify="left")
+    table = _table("strongest edges between nodes, to first order")
     for heading in ("from", "to", "effect"):
         table.add_column(heading, justify="right" if heading == "effect" else "left")
     between = [(link.source, link.target, link.effect) for link in record.links if link.target is not None]
@@ -96,7 +137,7 @@ def _link_table(record: LatentCircuitRecord) -> Table:
 
 def _score_table(record: LatentCircuitRecord) -> Table:
     latents = sum(node.feature is not None for node in record.nodes)
-    table = Table(title=f"these {latents} latents on {record.held_out} held-out pairs", title_justify="left")
+    table = _table(f"these {latents} nodes on {record.held_out} held-out pairs")
     for heading in ("score", "value", "95%", "controls"):
         table.add_column(heading)
     for result in record.scores:
