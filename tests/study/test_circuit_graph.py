@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,15 +30,17 @@ def test_the_graph_of_a_record_has_its_edges(subject: Subject, pairs: Path) -> N
     circuit = top_edges(parts.graph, scores, 40).pruned()
     sources, targets = parts.graph.source_numbers, parts.graph.target_numbers
     edges = [CircuitEdge(source=a, target=b, score=float(scores[targets[b], sources[a]])) for a, b in circuit.names()]
-    record = CircuitRecord.model_construct(
-        fingerprint=subject.fingerprint,
-        model=subject.name,
-        metric="logit_difference",
-        pairs=2,
-        held_out=2,
-        seed=0,
-        edges=tuple(edges),
-    )
+    # What a graph is made from; the rest of a record says nothing about it.
+    fields: dict[str, Any] = {
+        "fingerprint": subject.fingerprint,
+        "model": subject.name,
+        "metric": "logit_difference",
+        "pairs": 2,
+        "held_out": 2,
+        "seed": 0,
+        "edges": tuple(edges),
+    }
+    record = CircuitRecord.model_construct(None, **fields)
     graph = circuit_graph(record, subject, str(pairs))
     assert graph["metadata"]["prompt_tokens"] == [subject.strings[i] for i in found_on.pairs[0].clean]
     # An edge is drawn for what it does, the opposite of what cutting it does.
