@@ -128,7 +128,7 @@ def first_tests(component: Component, live: Sequence[CircuitHypothesis], *, abla
                 _signature_question(component, own),
                 {own.id: max(_signature_bar(own), own.bets.get(CircuitTest.SIGNATURE, 0.0))},
                 rivals if not last else dict.fromkeys(null, RANKS),
-                # What an untrained MLP writes follows from its token too: that is where all start from, and no chance hit.
+                # What an untrained MLP writes follows from its token too, so that the twin is no control of it.
                 controlled=own.role != TOKEN_LOOKUP,
             )
         )

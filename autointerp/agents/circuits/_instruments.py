@@ -69,7 +69,7 @@ class Instruments:
 
     case: CircuitCase
     _signed: dict[tuple[int, str, int], list[Tensor]] = field(default_factory=dict)
-    _agreed: dict[tuple[int, str], tuple[Replaced, float]] = field(default_factory=dict)
+    _agreed: dict[str, tuple[Replaced, float]] = field(default_factory=dict)
     _went: dict[tuple[int, str], tuple[float, float | None]] = field(default_factory=dict)
     _swapped: dict[tuple[str, ...], Tensor] = field(default_factory=dict)
 
@@ -97,8 +97,8 @@ class Instruments:
             value, usual = (self._direct_of(parts, source)[0] for parts in (self.case.parts, self.case.twin))
             return Measured(value, {"untrained twin": usual}, f"the answer ranks {value:.2f} (from -1 to 1)")
         if target.role == TOKEN_LOOKUP:
-            value, usual = (self._elsewhere(parts, source)[1] for parts in (self.case.parts, self.case.twin))
-            return Measured(value, {"untrained twin": usual}, f"{value:.2f} of what it writes follows from the token")
+            _, value = self._elsewhere(source)
+            return Measured(value, {}, f"{value:.2f} of what it writes follows from the token")
         table, twin = self._shares(experiment, target)
         others = [value for name, value in table.items() if name != source.name]
         controls = {"untrained twin": twin[source.name]}
@@ -152,7 +152,7 @@ class Instruments:
     def _replacement(self, experiment: CircuitExperiment, target: CircuitHypothesis) -> Measured:
         source = self.source(experiment.components[0])
         if target.role == TOKEN_LOOKUP:
-            found = self._elsewhere(self.case.parts, source)[0]
+            found, _ = self._elsewhere(source)
         else:
             found = self._patterns.replaced(source, self.places(target))
         if found.held is None:
@@ -238,11 +238,11 @@ class Instruments:
             self._signed[key] = signatures(parts, mechanism, seed=seed)
         return self._signed[key]
 
-    def _elsewhere(self, parts: Parts, source: Source) -> tuple[Replaced, float]:
-        key = (id(parts), source.name)
-        if key not in self._agreed:
-            self._agreed[key] = output_replaced(parts, self.case.trials, source, seed=self.case.seed)
-        return self._agreed[key]
+    def _elsewhere(self, source: Source) -> tuple[Replaced, float]:
+        if source.name not in self._agreed:
+            found = output_replaced(self.case.parts, self.case.trials, source, seed=self.case.seed)
+            self._agreed[source.name] = found
+        return self._agreed[source.name]
 
     def _direct_of(self, parts: Parts, source: Source) -> tuple[float, float | None]:
         key = (id(parts), source.name)

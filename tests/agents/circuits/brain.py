@@ -1,4 +1,4 @@
-"""A scientist of circuits written by hand, for scripts: it answers every template, the first time with a mistake in it."""
+"""A scientist of circuits written by hand, for scripts: every first answer has a mistake in it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ def attended(tokens):
 
 def scripted(request: Request[Any]) -> str:
     """For `ScriptedLLM`."""
-    told, question = request.messages[0].text, request.messages[1].text
-    mended = len(request.messages) > 2
+    return answer(request.messages[0].text, request.messages[1].text, mended=len(request.messages) > 2)
+
+
+def answer(told: str, question: str, *, mended: bool) -> str:
+    """What it says to a question under that system prompt; `mended` where it was told of its mistake."""
     if "You say what a circuit in a transformer computes" in told:
         return programs(mended)
     components = re.findall(r"^- (\S+) \((\w+), layer", question, re.MULTILINE)
