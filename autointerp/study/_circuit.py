@@ -14,6 +14,7 @@ from autointerp.circuits import (
     Circuit,
     Curve,
     EdgeScores,
+    Metric,
     Parts,
     Role,
     Task,
@@ -100,34 +101,30 @@ def study_circuit(
 
     Raises InputError for a model, a task, a metric or pairs that cannot be used, LLMError for a language model that cannot.
     """
-    metric = metric_named(question.metric)
-    if not question.task.endswith(".jsonl"):
-        generator_named(question.task)
+    metric = _known(question)
     began = time.monotonic()
     progress("loading the model", None, None)
     subject = Subject.load(model, device=device)
     before = Usage(subject.usage.forward_passes, subject.usage.tokens)
     parts = Parts(subject)
     given = inputs_of(subject, question)
-    found_on, held_out = given.found_on, given.held_out
-    scores, circuit, effects = _found(parts, found_on, question, progress)
+    scores, circuit, effects = _found(parts, given.found_on, question, progress)
     names = {parts.graph.sources[n].name: effects[n] for n in circuit.nodes()}
     explained = explain_circuit(
         parts, given, names, question, llms=llms, limits=limits or Limits(), tell=tell, progress=progress
     )
     progress("grading on held-out pairs", None, None)
-    graded, curve = _graded(parts, held_out, circuit, scores, question.seed)
-    usage = subject.usage
+    graded, curve = _graded(parts, given.held_out, circuit, scores, question.seed)
     return CircuitRecord(
         model=subject.name,
         fingerprint=subject.fingerprint,
-        task=found_on.name,
+        task=given.found_on.name,
         asks=given.asks,
         metric=metric.name,
         method=scores.method,
-        example=_example(subject, held_out),
-        pairs=len(found_on),
-        held_out=len(held_out),
+        example=_example(subject, given.held_out),
+        pairs=len(given.found_on),
+        held_out=len(given.held_out),
         all_edges=parts.graph.size,
         nodes=tuple(_node(parts, number, effects[number]) for number in circuit.nodes()),
         edges=_edges(circuit, scores),
@@ -135,12 +132,7 @@ def study_circuit(
         curve=curve,
         causal=explained.causal,
         scores=(*graded, explained.grade),
-        cost=Cost(
-            seconds=time.monotonic() - began,
-            forward_passes=usage.forward_passes - before.forward_passes,
-            tokens=usage.tokens - before.tokens,
-            dollars=explained.ledger.spent.dollars,
-        ),
+        cost=_cost(subject.usage, before, time.monotonic() - began, explained.ledger.spent.dollars),
         version=__version__,
         seed=question.seed,
         findings=explained.findings,
@@ -148,6 +140,19 @@ def study_circuit(
         conclusion=explained.conclusion,
         ledger=explained.ledger,
     )
+
+
+def _known(question: CircuitQuestion) -> Metric:
+    """The metric, once it and the task are known to be there: before a model is loaded. Raises InputError."""
+    if not question.task.endswith(".jsonl"):
+        generator_named(question.task)
+    return metric_named(question.metric)
+
+
+def _cost(usage: Usage, before: Usage, seconds: float, dollars: float) -> Cost:
+    """What was used since `before`."""
+    passes, tokens = usage.forward_passes - before.forward_passes, usage.tokens - before.tokens
+    return Cost(seconds=seconds, forward_passes=passes, tokens=tokens, dollars=dollars)
 
 
 def inputs_of(subject: Subject, question: CircuitQuestion) -> Inputs:
