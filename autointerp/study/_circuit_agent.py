@@ -112,7 +112,7 @@ def explain_circuit(
     progress("grading the causal model", None, None)
     grade = _grade(case, given, report)
     return Explained(
-        roles=_roles(case, report.ledger),
+        roles=_roles(case, report),
         findings=report.findings,
         groups=report.groups,
         causal=report.causal,
@@ -169,9 +169,10 @@ def _model(causal: CausalProgram, *, empty: bool) -> CausalModel:
     return CausalModel(causal.source, variables)
 
 
-def _roles(case: CircuitCase, ledger: CircuitLedger) -> tuple[ComponentRole, ...]:
-    """The heads whose signature showed a kind, and what replacing did; of several kinds the one that stands, or shows most."""
-    found = dict[str, ComponentRole]()
+def _roles(case: CircuitCase, report: CircuitReport) -> tuple[ComponentRole, ...]:
+    """The heads whose signature showed a kind, and what replacing did; of several kinds the one found, or that shows most."""
+    found, ledger = dict[str, ComponentRole](), report.ledger
+    chosen = {finding.component: finding.role for finding in report.findings}
     survived = {h.id for h in ledger.survived()}
     heads = [c.name for c in case.components if c.has_pattern]
     copying = copying_scores(case.parts, heads, seed=case.seed) if heads else {}
@@ -195,7 +196,8 @@ def _roles(case: CircuitCase, ledger: CircuitLedger) -> tuple[ComponentRole, ...
             stands=True if hypothesis.id in survived else None if held is None else False,
         )
         other = found.get(name)
-        if other is None or (role.stands is True, role.signature) > (other.stands is True, other.signature):
+        ranks = [(one.mechanism == chosen[name], one.signature) for one in (role, other) if one is not None]
+        if other is None or ranks[0] > ranks[1]:
             found[name] = role
     return tuple(found.values())
 
