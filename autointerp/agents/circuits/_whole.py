@@ -13,7 +13,7 @@ from autointerp.agents.circuits._design import FITS, Planned
 from autointerp.agents.circuits._protocol import NONE_OF_THESE, ProgramProposal
 from autointerp.agents.circuits._standings import CircuitBook
 from autointerp.agents.circuits._steps import CircuitSteps
-from autointerp.circuits import CausalModel, Unit, Variable, fitted_to_units
+from autointerp.circuits import PROGRAMS, CausalModel, Unit, Variable, fitted_to_units
 from autointerp.errors import ProgramError
 from autointerp.records import (
     CausalProgram,
@@ -102,7 +102,9 @@ async def explain(steps: CircuitSteps) -> None:
     view = book.view(case, case.rounds, units)
     proposals = await steps.asked("explain", case.scientist.explain(view))
     if not proposals:
-        case.notebook.remark("no program", f"no program is proposed for {case.seen.name}")
+        known = ", ".join(PROGRAMS)
+        reason = f"no program is proposed for {case.seen.name}: the library has those for {known}"
+        case.notebook.remark("no program", reason)
         return
     case.tell("step", "fitting the causal model")
     await asyncio.to_thread(_try_programs, steps, proposals[:_PROGRAMS], units)
