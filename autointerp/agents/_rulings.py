@@ -46,14 +46,20 @@ def judge_texts(
     return _judgement(prediction, ruling, right, said, sentence)
 
 
-def judge_null(prediction: Registered, best: Judgement | None) -> Judgement:
-    """The null is right about an experiment where the best rule stays below the share that it bet on."""
-    if best is None or best.said < FEWEST:
+def judge_null(prediction: Registered, rules: Sequence[Registered], outcome: Outcome, typical: float) -> Judgement:
+    """The null is right about an experiment where the best rule stays below the share that it bet on.
+
+    What counts of a rule is where it does worse: of the texts on which it says that the feature fires, or of those on which it
+    says that it is silent. A feature is silent nearly everywhere, and whoever says no more than that is right nearly always.
+    """
+    told = [(side, rule) for rule in rules if (side := _worse_side(rule, outcome, typical)) is not None]
+    if not told:
         return _judgement(prediction, Ruling.UNDECIDED, 0, 0, "no rule said enough to bet against")
-    share = best.right / best.said
+    (right, said), best = max(told, key=lambda one: one[0][0] / one[0][1])
+    share = right / said
     against = share >= NULL_BETS
     ruling = Ruling.REFUTES if share >= SUPPORTS else Ruling.UNDECIDED if against else Ruling.SUPPORTS
-    sentence = f"the best rule, {best.hypothesis}, was right on {best.right} of {best.said}"
+    sentence = f"the best rule, {best.hypothesis}, was right on {right} of {said} where it did worse, fires or silent"
     return _judgement(prediction, ruling, int(not against), 1, sentence)
 
 
@@ -86,6 +92,19 @@ def _hits(prediction: Registered, outcome: Outcome, typical: float) -> dict[int,
         for i, (said, value) in enumerate(zip(prediction.expects, outcome.values, strict=True))
         if said != "open"
     }
+
+
+def _worse_side(rule: Registered, outcome: Outcome, typical: float) -> tuple[int, int] | None:
+    """How many predictions came true of how many, of those that it fires or those that it is silent, whichever did worse.
+
+    None where it said too little, or hardly said anywhere that it fires.
+    """
+    hits = _hits(rule, outcome, typical)
+    sides = [[hit for i, hit in hits.items() if rule.expects[i] == side] for side in ("fires", "silent")]
+    if len(hits) < FEWEST or len(sides[0]) < FEWEST // 2:
+        return None
+    counted = [(sum(side), len(side)) for side in sides if len(side) >= FEWEST // 2]
+    return min(counted, key=lambda one: one[0] / one[1])
 
 
 def _at_most(right: int, said: int) -> float:

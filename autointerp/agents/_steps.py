@@ -277,6 +277,5 @@ def _judged(
         good = [r for r in rules if r is not own and scores[r.hypothesis] >= scores[own.hypothesis] - _WORSE]
         apart = experiment.purpose is Purpose.SEPARATE
         found.append(judge_texts(own, outcome, typical, good, chosen_apart=apart))
-    best = max(found, key=lambda j: j.right / j.said if j.said else 0.0, default=None)
     nulls = [p for p in said if kinds[p.hypothesis] is HypothesisKind.NULL]
-    return [*found, *(judge_null(p, best) for p in nulls)]
+    return [*found, *(judge_null(p, rules, outcome, typical) for p in nulls)]

@@ -8,7 +8,7 @@ feature.
 
 from __future__ import annotations
 
-from autointerp.programs._predict import Predictor, predict
+from autointerp.programs._predict import Predictor, predict, read_bounded
 from autointerp.programs._reading import FIELDS, KEYWORDS, read
 
-__all__ = ["FIELDS", "KEYWORDS", "Predictor", "predict", "read"]
+__all__ = ["FIELDS", "KEYWORDS", "Predictor", "predict", "read", "read_bounded"]

@@ -63,13 +63,13 @@ def _reader_for(program: Program) -> Callable[[object], list[dict[str, Any]]]:
     fields = [field for field in FIELDS if field in named]
 
     def reader(tokens: object) -> list[dict[str, Any]]:
-        return [{field: row[field] for field in fields} for row in _read_bounded(tokens)]
+        return [{field: row[field] for field in fields} for row in read_bounded(tokens)]
 
     return reader
 
 
-def _read_bounded(tokens: object) -> list[dict[str, Any]]:
-    """`read` for callers that nobody trusts."""
+def read_bounded(tokens: object) -> list[dict[str, Any]]:
+    """`read` for callers that nobody trusts: raises TypeError for what is no list of texts, ValueError for too much of it."""
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise TypeError("read takes a list of token strings")
     if len(tokens) > _READ_TOKENS or sum(map(len, tokens)) > _READ_CHARACTERS:

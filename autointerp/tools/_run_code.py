@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from autointerp.errors import Adapt, ProgramError, RetryWithOther, SandboxError
+from autointerp.programs import read_bounded
 from autointerp.sandbox import NUMERIC, Backend, Limits, Session, describe, open_sandbox
 from autointerp.tools._bench import Workbench
 from autointerp.tools._code import StoppedByError
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from autointerp.tools._toolbox import Toolbox
 
 #: Of one run. The tools take their time in the model, which is not the code's.
-LIMITS = Limits(seconds=10.0, host_calls=1000, host_seconds=300.0, output=20_000)
+LIMITS = Limits(seconds=10.0, host_calls=20_000, host_seconds=300.0, output=20_000)
+#: Of what was printed before an error, the last so many characters are handed on.
+_PRINTED = 2000
 
 
 class RunCodeArguments(Arguments):
@@ -53,8 +57,9 @@ class RunCode(Tool[RunCodeArguments, RunCodeResult]):
     name = "run_code"
     description = (
         "Run Python in a sandbox, with the other tools as functions (activations_on(texts=[...]) returns a dict) and"
-        " statistics: mean, std, quantiles, histogram, corr, rank_corr, linear_fit, auc, t_test, interval. For loops over"
-        " many texts, and for figures. No files, no network; names last from run to run."
+        " statistics: mean, std, quantiles, histogram, corr, rank_corr, linear_fit, auc, t_test, interval; and read(tokens), as"
+        " programs have it. For loops over many texts, and for figures. No files, no network; names last from run to run. A"
+        f" run may take {LIMITS.seconds:g} s of its own, {LIMITS.host_seconds:g} s in tools, and {LIMITS.host_calls:,} calls."
     )
     arguments = RunCodeArguments
     result = RunCodeResult
@@ -85,14 +90,14 @@ class RunCode(Tool[RunCodeArguments, RunCodeResult]):
         del bench
         if self._toolbox is None:
             raise Adapt("code runs in the sandbox of a toolbox: call it through one")
-        functions = {**NUMERIC, **self._toolbox.functions()}
+        functions = _at_hand(self._toolbox)
         with elsewhere(), self._lock:
             try:
                 ran = self._open(self._toolbox.sandbox).execute(arguments.code, functions=functions)
             except StoppedByError as stopped:
                 raise stopped.error from None
             except ProgramError as error:
-                printed = f"; printed until then: {visible(error.printed[-500:])}" if error.printed else ""
+                printed = f"; printed until then: {visible(error.printed[-_PRINTED:])}" if error.printed else ""
                 raise RetryWithOther("code", f"{error}{printed}") from error
         return RunCodeResult(
             value=_text(ran.value),
@@ -114,7 +119,7 @@ class RunCode(Tool[RunCodeArguments, RunCodeResult]):
         if self._toolbox is None:
             raise Adapt("code runs in the sandbox of a toolbox: ask one that is attached")
         sandbox = open_sandbox(self._toolbox.sandbox or "monty", LIMITS)
-        return f"{sandbox.python}\n{describe({**NUMERIC, **self._toolbox.functions()})}"
+        return f"{sandbox.python}\n{describe(_at_hand(self._toolbox))}"
 
     def _open(self, name: str | None) -> Session:
         if self._session is None:
@@ -127,6 +132,10 @@ class RunCode(Tool[RunCodeArguments, RunCodeResult]):
             self._session = sandbox.session()
             self._session.__enter__()
         return self._session
+
+
+def _at_hand(toolbox: Toolbox) -> dict[str, Callable[..., Any]]:
+    return {**NUMERIC, "read": read_bounded, **toolbox.functions()}
 
 
 def _text(value: Any) -> str:

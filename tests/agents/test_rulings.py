@@ -60,8 +60,17 @@ def test_a_rival_has_to_win_by_more_than_chance(texts: int, ruling: Ruling) -> N
     ("right", "ruling"), [(5, Ruling.SUPPORTS), (6, Ruling.SUPPORTS), (7, Ruling.UNDECIDED), (8, Ruling.REFUTES)]
 )
 def test_the_null_bets_against_the_best_rule(right: int, ruling: Ruling) -> None:
-    best = judge_texts(said("f" * 10), came(*[8.0] * right, *[0.0] * (10 - right)), TYPICAL, chosen_apart=True)
-    assert judge_null(said("", "h0"), best).ruling is ruling
+    outcome = came(*[8.0] * right, *[0.0] * (10 - right))
+    assert judge_null(said("", "h0"), [said("f" * 10)], outcome, TYPICAL).ruling is ruling
+
+
+@pytest.mark.parametrize(("fires", "ruling"), [(1, Ruling.SUPPORTS), (3, Ruling.SUPPORTS), (4, Ruling.REFUTES)])
+def test_being_right_about_silence_alone_refutes_no_null(fires: int, ruling: Ruling) -> None:
+    """Right on sixteen silent texts, and on some of the five on which the rule says that it fires."""
+    outcome = came(*[8.0] * fires, *[0.0] * (5 - fires), *[0.0] * 16)
+    judgement = judge_null(said("", "h0"), [said("f" * 5 + "s" * 16)], outcome, TYPICAL)
+    assert judgement.ruling is ruling
+    assert judge_null(said("", "h0"), [said("s" * 21)], outcome, TYPICAL).ruling is Ruling.UNDECIDED
 
 
 @pytest.mark.parametrize(("moved", "ruling"), [(2, Ruling.REFUTES), (4, Ruling.UNDECIDED), (6, Ruling.SUPPORTS)])
