@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 #: The file of the results in the folder of a run.
 RESULTS = "results.jsonl"
-#: Fresh seeds are drawn from so many: nobody can try them all.
-_SEEDS = 2**62
+#: Fresh seeds are drawn from so many: nobody can try them all, and a thousand problems of each still have seeds of 63 bits,
+#: which is what torch takes.
+_SEEDS = 2**52
 
 AgentsOption = Annotated[
     list[str] | None,
@@ -26,7 +27,8 @@ TasksOption = Annotated[
     list[str] | None, typer.Option("--task", help="A task of the suite; repeat for several. All of them by default.")
 ]
 SeedsOption = Annotated[
-    list[int] | None, typer.Option("--seed", min=0, help="Seed of the problems, 0 by default; repeat for several.")
+    list[int] | None,
+    typer.Option("--seed", min=0, max=_SEEDS, help="Seed of the problems, 0 by default; repeat for several."),
 ]
 FreshOption = Annotated[
     int, typer.Option(min=0, help="So many seeds from the operating system instead, for results to report.")

@@ -29,7 +29,7 @@ def test_a_cheat_that_knows_the_seed_has_the_truth(task: str, tmp_path: Path) ->
 @pytest.mark.parametrize("task", sorted(NOTHING))
 def test_a_cheat_finds_no_drawn_seed(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    seed = 10**17 + secrets.randbelow(10**17)
+    seed = 10**15 + secrets.randbelow(10**15)
     # Where `autointerp eval run --fresh` keeps it, and in an environment that is not handed on.
     (tmp_path / "seeds.json").write_text(json.dumps([seed]), encoding="utf-8")
     monkeypatch.setenv("CHEAT_HERE", str(tmp_path))
