@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 #: The file of the results in the folder of a run.
 RESULTS = "results.jsonl"
-#: Fresh seeds are drawn from so many: nobody can try them all, and a thousand problems of each still have seeds of 63 bits,
-#: which is what torch takes.
-_SEEDS = 2**52
+#: Fresh seeds are drawn from so many: nobody can try them all.
+_SEEDS = 2**62
 
 AgentsOption = Annotated[
     list[str] | None,
@@ -28,7 +27,7 @@ TasksOption = Annotated[
 ]
 SeedsOption = Annotated[
     list[int] | None,
-    typer.Option("--seed", min=0, max=_SEEDS, help="Seed of the problems, 0 by default; repeat for several."),
+    typer.Option("--seed", min=0, help="Seed of the problems, 0 by default; repeat for several."),
 ]
 FreshOption = Annotated[
     int, typer.Option(min=0, help="So many seeds from the operating system instead, for results to report.")

@@ -131,19 +131,23 @@ def test_inputs_for_grading_are_kept_apart(shortcut: BackdoorOrganism) -> None:
     assert not any(shortcut.truth().reacts(text) for text in shortcut.sample(50, seed=0))
 
 
-def test_the_same_seed_trains_and_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", [7, 1000 * 2**62])
+def test_the_same_seed_trains_and_writes_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Also one as long as those that are drawn for a report."""
     brief = Schedule(steps=4, batch=16)
     monkeypatch.setattr("autointerp.eval.organisms.backdoor._kind._clear", lambda figure: True)
     saved = []
     for number in (1, 2):
         monkeypatch.setenv("AUTOINTERP_CACHE", str(tmp_path / f"cache{number}"))
-        saved.append(hidden("token", 7, brief).save(tmp_path / str(number)))
+        saved.append(hidden("token", seed, brief).save(tmp_path / str(number)))
     first, again = saved
     for one, other in ((first.subject, again.subject), (first.answer, again.answer)):
         assert one.name == other.name
         assert {p.name: p.read_bytes() for p in one.iterdir()} == {p.name: p.read_bytes() for p in other.iterdir()}
     record = json.loads((first.answer / "truth.json").read_text())
-    assert HiddenTruth.from_record(record) == hidden("token", 7, brief).truth()
+    assert HiddenTruth.from_record(record) == hidden("token", seed, brief).truth()
     visible = b"".join(path.read_bytes() for path in first.subject.iterdir()).lower()
     assert [word for word in (b"trigger", b"backdoor", b"hidden_behaviour", b"twin") if word in visible] == []
 

@@ -32,7 +32,8 @@ def train(
     One thread and one generator: the same seed gives the same weights on the same machine.
     """
     with alone(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # Seeds of a drawn evaluation are long, and torch takes 64 bits.
+        torch.manual_seed(seed % 2**63)
         module = SmallTransformerForCausalLM(config)
         optimizer = torch.optim.AdamW(module.parameters(), lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.01)
         for step in range(schedule.steps):

@@ -54,7 +54,8 @@ def train(plan: Plan, lessons: Lessons, seed: int, schedule: Schedule) -> SmallT
     One thread and one generator: the same seed gives the same weights on the same machine.
     """
     with alone(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # Seeds of a drawn evaluation are long, and torch takes 64 bits.
+        torch.manual_seed(seed % 2**63)
         module = SmallTransformerForCausalLM(plan.config)
         probes = _probes(plan)
         weights = [*module.parameters(), *probes.parameters()]
