@@ -74,8 +74,12 @@ def columns_of(texts: Sequence[Sequence[str]], y: NDArray[np.float64]) -> list[C
     coded = np.concatenate([_coded(tuple(text)) for text in texts], axis=1)
     columns = []
     for (name, expression, phrase, _), codes, known in zip(_FIELDS, coded, _VALUES, strict=True):
-        present, compact = np.unique(codes, return_inverse=True)
-        columns.append(Column(name, expression, phrase, [known[i] for i in present], compact.astype(np.int64)))
+        # By first occurrence in these texts: numbers of values tell which texts this process happened to read before, and
+        # entries that are worth the same would be in that order.
+        present, first, compact = np.unique(codes, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        rank = np.argsort(order)
+        columns.append(Column(name, expression, phrase, [known[present[i]] for i in order], rank[compact]))
     starts = np.cumsum([0, *(len(text) for text in texts)])[:-1]
     before = _before(columns[0].codes, starts)
     for i, code in enumerate(_telling(before, y, len(columns[0].values))):

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from autointerp.induction import Rule, learn
+from autointerp.induction import Rule, _columns, learn
 from autointerp.induction._learn import MOST_ENTRIES
 from autointerp.programs import predict
 from tests.induction.synthetic import RULES, single_token, text
@@ -100,6 +100,23 @@ def test_the_sentence_says_what_matters(name: str, words: list[str]) -> None:
 def test_the_same_texts_give_the_same_programs() -> None:
     values = [RULES["name_outside_brackets"](tokens) for tokens in TRAIN]
     assert learn(TRAIN, values) == learned("name_outside_brackets")
+
+
+def test_what_was_read_before_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feature explained alone and after others: the numbers that values have in a process are not in its program."""
+    random = np.random.default_rng(0)
+    # Of many tokens of much the same worth, entries are worth the same now and then.
+    activations = [[float(random.integers(0, 2)) for _ in tokens] for tokens in TRAIN]
+    found = []
+    for before in ([], TRAIN[::-1], FRESH):
+        monkeypatch.setattr(_columns, "_NUMBERS", [{} for _ in _columns._FIELDS])
+        monkeypatch.setattr(_columns, "_VALUES", [[] for _ in _columns._FIELDS])
+        _columns._coded.cache_clear()
+        if before:
+            learn(before, [[float(i % 3) for i in range(len(tokens))] for tokens in before])
+        found.append([rule.program.source for rule in learn(TRAIN, activations)])
+    _columns._coded.cache_clear()
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])

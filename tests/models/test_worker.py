@@ -372,7 +372,7 @@ def test_a_broken_worker_leaves_nobody_waiting(own: Subject, monkeypatch: pytest
     reached = threading.Event()
 
     def broken(*given: object, **named: object) -> None:
-        assert reached.wait(10)
+        assert reached.wait(100)
         raise SystemError("broken")
 
     monkeypatch.setattr(module, "together", broken)

@@ -18,7 +18,8 @@ from autointerp.report._claims import claims, other_evidence
 def test_the_room_exports_what_it_says() -> None:
     features = ["ensure_writable", "meaning", "page", "read_json", "show", "write_json", "write_page"]
     circuits = ["circuit_page", "show_circuit", "show_transfer", "write_circuit_json", "write_circuit_page"]
-    assert autointerp.report.__all__ == sorted(features + circuits)
+    nodes = ["write_graph_json", "write_latent_circuit_json"]
+    assert autointerp.report.__all__ == sorted(features + circuits + nodes)
 
 
 @pytest.mark.parametrize(
