@@ -55,6 +55,9 @@ def hand_in(case: Case, hypothesis: Hypothesis, because: str) -> Report:
     else:
         verdict = Verdict.POLYSEMANTIC if len(hypothesis.clauses) > 1 else Verdict.EXPLAINED
     case.notebook.put("conclusion", "1", Conclusion(at=now(), hypothesis=hypothesis.id, because=because))
-    explanation = explanation_of(case, hypothesis, hypothesis.effects, verdict, hypothesis.confidence)
+    # An explanation's confidence is in its saying when the feature fires; who is sure of the null is sure that it does not.
+    null = hypothesis.kind is HypothesisKind.NULL
+    sure = 1 - hypothesis.confidence if null else hypothesis.confidence
+    explanation = explanation_of(case, hypothesis, hypothesis.effects, verdict, sure)
     ledger = case.notebook.ledger("", case.scientist.name, limits=case.limits.text)
     return Report(explanation, evidence_of(ledger, hypothesis), ledger)

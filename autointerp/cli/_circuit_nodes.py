@@ -101,7 +101,7 @@ def show_nodes(record: LatentCircuitRecord, console: Console) -> None:
         if site.unexplained > _STRANGE:
             say("  so much is left over that the dictionary may be one for another model, or another place in this one")
     console.print(_node_table(record))
-    if len(record.sites) > 1:
+    if any(link.target is not None for link in record.links):
         console.print(_link_table(record))
     console.print(_score_table(record))
 

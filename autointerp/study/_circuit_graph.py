@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from autointerp.circuits import Circuit, Parts, attribution_graph, generator_named, metric_named, read_task
+from autointerp.circuits import Circuit, Parts, attribution_graph
 from autointerp.errors import InputError
 from autointerp.models import Subject
 from autointerp.records import CircuitRecord
+from autointerp.study._circuit import CircuitQuestion, inputs_of
 
 
 def circuit_graph(
@@ -27,15 +27,11 @@ def circuit_graph(
     subject = model if isinstance(model, Subject) else Subject.load(model, device=device)
     if subject.fingerprint != record.fingerprint:
         raise InputError(f"{subject.name} is not the model of this circuit, {record.model}: its weights are others")
-    metric = metric_named(record.metric)
-    if task.endswith(".jsonl"):
-        whole = read_task(subject, Path(task), metric)
-    else:
-        count = record.pairs + record.held_out
-        whole = generator_named(task).make(subject, count, seed=record.seed, metric=metric)
+    asked = CircuitQuestion(task=task, metric=record.metric, pairs=record.pairs, seed=record.seed)
+    found_on = inputs_of(subject, asked).found_on
     parts = Parts(subject)
     circuit = Circuit.named(parts.graph, [(edge.source, edge.target) for edge in record.edges])
     scores = torch.zeros(parts.graph.allowed.shape)
     for edge in record.edges:
         scores[parts.graph.target_numbers[edge.target], parts.graph.source_numbers[edge.source]] = edge.score
-    return attribution_graph(parts, circuit, scores, whole.halves()[0], pair=pair)
+    return attribution_graph(parts, circuit, scores, found_on, pair=pair)

@@ -60,6 +60,18 @@ def test_it_calls_tools_and_hands_in(known: Laboratory) -> None:
     assert "tokens at which it is wrong most in all" in answers(llm)[2]
 
 
+def test_who_is_sure_of_nothing_is_not_sure_of_an_explanation(known: Laboratory) -> None:
+    """What was stated for the null is how sure the model is that there is nothing; an explanation's is in what it says."""
+
+    def script(request: Request[Any]) -> Turn:
+        made = hypothesis("input", *best(request.messages[1].text))
+        return Calls((("submit", made | {"kind": "null", "program": "", "confidence": 0.9}),))
+
+    report, _, _ = run(known, script)
+    assert report.explanation.verdict is Verdict.UNINTERPRETABLE
+    assert report.explanation.confidence == pytest.approx(0.1)
+
+
 def test_run_again_it_asks_and_measures_nothing(known: Laboratory, tmp_path: Path) -> None:
     first, _, _ = run(known, thinks, folder=tmp_path)
     before = known.subject.usage.forward_passes
