@@ -17,6 +17,8 @@ from autointerp.records import Site, SiteKind
 
 #: What one step of a computation over prompts may hold besides the model, in bytes.
 MEMORY = 256 * 2**20
+#: How many vectors as wide as the stream a layer keeps of a token for the pass backward, and captures: about.
+_KEPT = 32
 _START = Site(layer=0, kind=SiteKind.RESID_PRE)
 _FINAL = Site(layer=0, kind=SiteKind.FINAL)
 
@@ -30,6 +32,14 @@ class Outputs:
 
     written: Tensor
     logits: Tensor
+
+    def halves(self) -> tuple[Outputs, Outputs]:
+        """Those of the first and of the second half of the prompts."""
+        count = len(self.written) // 2
+        return (
+            Outputs(self.written[:count], self.logits[:count]),
+            Outputs(self.written[count:], self.logits[count:]),
+        )
 
 
 class Parts:
@@ -62,6 +72,10 @@ class Parts:
         widest = max(self.shape_of_layer(layer) for layer in range(self.graph.layers))
         each = 4 * tokens * self.subject.width * (copies * len(self.graph.sources) + 3 * widest)
         return max(1, self.memory // each)
+
+    def rows_with_gradients(self, tokens: int) -> int:
+        """How many prompts one pass forward and backward may take at a time."""
+        return max(1, self.memory // (4 * tokens * self.subject.width * self.graph.layers * _KEPT))
 
     def shape_of_layer(self, layer: int) -> int:
         """How many targets the attention of a layer has."""

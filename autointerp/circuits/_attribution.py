@@ -70,15 +70,16 @@ def node_attribution_by_token(parts: Parts, task: Task) -> Tensor:
 def _node_products(parts: Parts, task: Task) -> Iterator[tuple[Prompts, Tensor]]:
     for prompts, clean, corrupted in both_runs(parts, task):
         difference = corrupted.written - clean.written
-        for slopes, share in _slopes(parts, task, prompts, clean, corrupted, None):
-            yield prompts, (share * (difference * slopes.of_sources()).sum(3)).float().cpu()
+        for slopes in _slopes(parts, task, prompts, clean, corrupted, None):
+            yield prompts, (difference * slopes.of_sources()).sum(3).float().cpu()
 
 
 def both_runs(parts: Parts, task: Task, copies: int = 3) -> Iterator[tuple[Prompts, Outputs, Outputs]]:
     """The pairs in chunks that fit into memory, with what all sources write on both prompts."""
     for group in prompts_of(parts.subject, task.pairs):
         for prompts in chunks([group], parts.rows(group.clean.shape[1], copies)):
-            yield prompts, parts.observe(prompts.clean), parts.observe(prompts.corrupted)
+            # Together they cost less than one after the other.
+            yield prompts, *parts.observe(torch.cat([prompts.clean, prompts.corrupted])).halves()
 
 
 def _edges(parts: Parts, task: Task, steps: int | None) -> Tensor:
@@ -87,24 +88,30 @@ def _edges(parts: Parts, task: Task, steps: int | None) -> Tensor:
     for prompts, clean, corrupted in both_runs(parts, task):
         difference = corrupted.written - clean.written
         products = Products(parts, difference)
-        for slopes, share in _slopes(parts, task, prompts, clean, corrupted, steps):
-            products.add(slopes, share)
-        scores[prompts.rows] = products.table().float().cpu()
+        for slopes in _slopes(parts, task, prompts, clean, corrupted, steps):
+            products.add(slopes)
+        scores[prompts.rows] = products.table().float().cpu() / (steps or 1)
     return scores
 
 
 def _slopes(
     parts: Parts, task: Task, prompts: Prompts, clean: Outputs, corrupted: Outputs, steps: int | None
-) -> Iterator[tuple[Slopes, float]]:
-    """The gradients at the clean run, or at points between the two, each with its share of the mean."""
+) -> Iterator[Slopes]:
+    """The gradients at the clean run, or at points between the two; as many points in one run as fit into memory."""
+    if steps is None:
+        yield parts.slopes(prompts.clean, slope(task.metric, clean.logits, prompts, clean.logits))
+        return
     start, end = corrupted.written[:, 0], clean.written[:, 0]
-    for step in range(1, (steps or 1) + 1):
-        point = None if steps is None else start + step / steps * (end - start)
-        logits = clean.logits
-        if point is not None and not task.metric.linear:
-            logits = _logits_from(parts, prompts.clean, point)
-        weights = slope(task.metric, logits, prompts, clean.logits)
-        yield parts.slopes(prompts.clean, weights, point), 1 / (steps or 1)
+    together = max(1, parts.rows_with_gradients(prompts.clean.shape[1]) // len(prompts))
+    for first in range(1, steps + 1, together):
+        points = [start + step / steps * (end - start) for step in range(first, min(first + together, steps + 1))]
+        ids, embedded = prompts.clean.repeat(len(points), 1), torch.cat(points)
+        if task.metric.linear:
+            logits = [clean.logits] * len(points)
+        else:
+            logits = list(_logits_from(parts, ids, embedded).split(len(prompts)))
+        weights = torch.cat([slope(task.metric, each, prompts, clean.logits) for each in logits])
+        yield parts.slopes(ids, weights, embedded)
 
 
 def _logits_from(parts: Parts, ids: Tensor, embedded: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from autointerp.circuits._anatomised import Parts, Slopes, through
-from autointerp.circuits._scaling import Scaling
+from autointerp.circuits._scaling import Norm, Scaling
 from autointerp.records import SiteKind
 
 
@@ -24,20 +24,22 @@ class _Reading:
     ----------
     total: gradients behind the norm divided by its spread, [prompts, tokens, targets, head width], or before the norm where the
         norm has no formula.
-    along: of each point what each gradient says of the direction of the stream itself, [prompts, targets, tokens].
-    streams: that direction, [prompts, tokens, width].
+    along: of some points what each gradient says of the direction of the stream itself, [points, prompts, targets, tokens].
+    streams: that direction, [points, prompts, tokens, width].
     """
 
     total: Tensor | None = None
     along: list[Tensor] = field(default_factory=list)
     streams: list[Tensor] = field(default_factory=list)
 
-    def add(self, gradient: Tensor) -> None:
-        self.total = gradient if self.total is None else self.total + gradient
+    def add(self, gradients: Tensor) -> None:
+        """Those of some points, [points, prompts, …]."""
+        found = gradients.sum(0)
+        self.total = found if self.total is None else self.total + found
 
 
 class Products:
-    """The sum over points of share × gradient, times the differences [prompts, sources, tokens, width]."""
+    """The sum of the gradients at all points, times the differences [prompts, sources, tokens, width]."""
 
     def __init__(self, parts: Parts, difference: Tensor) -> None:
         self.parts, self.difference = parts, difference
@@ -45,30 +47,30 @@ class Products:
         self._found = difference.new_zeros(len(difference), *graph.allowed.shape)
         self._readings = [_Reading() for _ in range(2 * graph.layers + 1)]
 
-    def add(self, slopes: Slopes, share: float) -> None:
-        """Take in the gradients of one point."""
+    def add(self, slopes: Slopes) -> None:
+        """Take in the gradients of some points: the rows of `slopes` are all prompts at one point, then at the next."""
         for layer, own in enumerate(self.parts.layers):
             pre = slopes.sites[self.parts.site(layer, SiteKind.RESID_PRE)]
             parts = [
                 slopes.grads[self.parts.site(layer, kind)].unflatten(2, one.weight.shape[:2])
                 for kind, one in own.projections.items()
             ]
-            heads, reading = torch.cat(parts, 2) * share, self._readings[2 * layer]
+            heads, reading = torch.cat(parts, 2), self._readings[2 * layer]
             if own.scaling is None:
-                reading.add(through(own.norm, pre, torch.einsum("pthe,hed->phtd", heads, own.readers)))
+                self._bring(reading, own.norm, pre, torch.einsum("pthe,hed->phtd", heads, own.readers))
             else:
                 self._take(reading, own.scaling, own.folded, pre, heads)
             mid = pre if own.parallel else pre + slopes.sites[self.parts.site(layer, SiteKind.ATTN_OUT)]
-            gradient = share * slopes.grads[self.parts.site(layer, SiteKind.MLP_IN)]
+            gradient = slopes.grads[self.parts.site(layer, SiteKind.MLP_IN)]
             if own.mlp_scaling is None:
-                self._readings[2 * layer + 1].add(through(own.mlp_norm, mid, gradient[:, None]))
+                self._bring(self._readings[2 * layer + 1], own.mlp_norm, mid, gradient[:, None])
             else:
                 self._take(self._readings[2 * layer + 1], own.mlp_scaling, None, mid, gradient[:, :, None])
         stream, gradient = slopes.at_the_end()
         if self.parts.final_scaling is None:
-            self._readings[-1].add(through(self.parts.final, stream, share * gradient[:, None]))
+            self._bring(self._readings[-1], self.parts.final, stream, gradient[:, None])
         else:
-            self._take(self._readings[-1], self.parts.final_scaling, None, stream, share * gradient[:, :, None])
+            self._take(self._readings[-1], self.parts.final_scaling, None, stream, gradient[:, :, None])
 
     def table(self) -> Tensor:
         """For every edge, [prompts, targets, sources]."""
@@ -83,10 +85,18 @@ class Products:
         self._fill(last, len(graph.sources), self._readings[-1], self.parts.final_scaling, None)
         return self._found
 
+    def _points(self, rows: Tensor) -> Tensor:
+        """Rows [points × prompts, …] as [points, prompts, …]."""
+        return rows.reshape(-1, len(self.difference), *rows.shape[1:])
+
+    def _bring(self, reading: _Reading, norm: Norm, stream: Tensor, gradient: Tensor) -> None:
+        """Add gradients [rows, targets, tokens, width] behind a norm without a formula."""
+        reading.add(self._points(through(norm, stream, gradient)))
+
     def _take(
         self, reading: _Reading, scaling: Scaling, weight: Tensor | None, stream: Tensor, gradient: Tensor
     ) -> None:
-        """Add gradients [prompts, tokens, targets, head width] behind a norm that read `stream`.
+        """Add gradients [rows, tokens, targets, head width] behind a norm that read `stream`.
 
         `weight` [targets, head width, width] is what lies between norm and gradient, the norm's own included; None for the
         norm's alone.
@@ -94,7 +104,7 @@ class Products:
         if weight is None:
             gradient = gradient * scaling.weight
         if scaling.eps is None:
-            reading.add(gradient)
+            reading.add(self._points(gradient))
             return
         core = scaling.core(stream)
         spread = scaling.spread(core)[:, :, None]
@@ -102,9 +112,9 @@ class Products:
             along = (gradient * core[:, :, None]).sum(-1)
         else:
             along = (gradient * torch.einsum("ptd,hed->pthe", core, weight)).sum(-1)
-        reading.add(gradient / spread[..., None])
-        reading.along.append((along / (core.shape[-1] * spread**3)).transpose(1, 2))
-        reading.streams.append(core)
+        reading.add(self._points(gradient / spread[..., None]))
+        reading.along.append(self._points((along / (core.shape[-1] * spread**3)).transpose(1, 2)))
+        reading.streams.append(self._points(core))
 
     def _fill(
         self, targets: slice, sources: int, reading: _Reading, scaling: Scaling | None, weight: Tensor | None
@@ -119,7 +129,7 @@ class Products:
             found = found - total.mean(-1) @ difference.sum(-1).transpose(1, 2)
         if reading.streams:
             # [prompts, tokens, points, width] with [prompts, tokens, width, sources].
-            shares = torch.stack(reading.streams, 2) @ difference.permute(0, 2, 3, 1)
-            along = torch.stack(reading.along, 3).flatten(2)
+            shares = torch.cat(reading.streams).permute(1, 2, 0, 3) @ difference.permute(0, 2, 3, 1)
+            along = torch.cat(reading.along).permute(1, 2, 3, 0).flatten(2)
             found = found - along @ shares.flatten(1, 2)
         self._found[:, targets, :sources] = found
