@@ -6,16 +6,18 @@ are the same thing.
 
 from __future__ import annotations
 
-from ast import literal_eval
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autointerp.induction._grouped import grouped
+from autointerp.induction._predicates import Near, Predicate
+from autointerp.induction._sample import Sample
 from autointerp.programs import read
 
 Reading = dict[str, Any]
@@ -23,20 +25,41 @@ Reading = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """One predicate over `codes` [tokens]: category numbers into `values`.
+    """One predicate over `codes` [tokens]: category numbers into `values`."""
 
-    Attributes
-    ----------
-    name: the Python name of its table in a program.
-    expression: its value for a token, in terms of the reading `t`.
-    phrase: how a sentence speaks of it, with {} for the values.
-    """
-
-    name: str
-    expression: str
-    phrase: str
+    predicate: Predicate
     values: list[Any]
     codes: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A predicate that is made of one field of a reading: the number of a row below."""
+
+    row: int
+    constants: ClassVar[dict[str, frozenset[str]]] = {}
+    walk: ClassVar[None] = None
+
+    @property
+    def name(self) -> str:
+        """See `Predicate`."""
+        return _FIELDS[self.row][0]
+
+    @property
+    def expression(self) -> str:
+        """See `Predicate`."""
+        return _FIELDS[self.row][1]
+
+    @property
+    def phrase(self) -> str:
+        """See `Predicate`."""
+        return _FIELDS[self.row][2]
+
+    def coded(self, texts: Sequence[Sequence[str]]) -> tuple[list[Any], NDArray[np.int64]]:
+        """See `Predicate`."""
+        codes = np.concatenate([_coded(tuple(text))[self.row] for text in texts]).astype(np.int64)
+        present, compact = np.unique(codes, return_inverse=True)
+        return [_VALUES[self.row][i] for i in present], compact.astype(np.int64)
 
 
 #: name, expression, phrase, and the same expression as a function.
@@ -61,49 +84,48 @@ _FIELDS: list[tuple[str, str, str, Callable[[Reading], Any]]] = [
     ("COLUMN", 'min(t["column"], 6)', "at token {} of the line", lambda t: min(t["column"], 6)),
     ("INDENT", 'min(t["indent"], 16)', "at indentation {}", lambda t: min(t["indent"], 16)),
     ("SEEN", 'min(t["seen"], 3)', "on tokens seen {} times before", lambda t: min(t["seen"], 3)),
-    ("START", 'min(t["position"] // 2, 8)', "in pair {} of the text", lambda t: min(t["position"] // 2, 8)),
+    ("PIECE", 'min(t["piece"], 4)', "on piece {} of a word", lambda t: min(t["piece"], 4)),
+    (
+        "PLACE",
+        'min(t["position"] // 3, 20)',
+        "{} times three tokens into the text",
+        lambda t: min(t["position"] // 3, 20),
+    ),
     ("SINCE", 'min(t["since"], 9)', "on tokens last seen {} tokens ago", lambda t: min(t["since"], 9)),
 ]
 #: Tokens tried as "within eight tokens after", those that precede the activation most tellingly first.
 _RECENT, _REACH, _FEWEST = 6, 8, 10
-_NEAR = ' in t["before"]'
 
 
-def columns_of(texts: Sequence[Sequence[str]], y: NDArray[np.float64]) -> list[Column]:
-    """Every predicate over the tokens of the texts, put end to end; `y` [tokens] only decides which recent tokens get one."""
+def columns_of(texts: Sequence[Sequence[str]], y: NDArray[np.float64], aside: NDArray[np.bool_]) -> list[Column]:
+    """Every predicate over the tokens of the texts, put end to end.
+
+    Parameters
+    ----------
+    y: activations, [tokens]; they decide which groups of tokens get a predicate.
+    aside: tokens of texts from which no group is learned, [tokens]: whole texts.
+    """
     coded = np.concatenate([_coded(tuple(text)) for text in texts], axis=1)
     columns = []
-    for (name, expression, phrase, _), codes, known in zip(_FIELDS, coded, _VALUES, strict=True):
+    for row, (codes, known) in enumerate(zip(coded, _VALUES, strict=True)):
         # By first occurrence in these texts: numbers of values tell which texts this process happened to read before, and
         # entries that are worth the same would be in that order.
         present, first, compact = np.unique(codes, return_index=True, return_inverse=True)
         order = np.argsort(first)
         rank = np.argsort(order)
-        columns.append(Column(name, expression, phrase, [known[present[i]] for i in order], rank[compact]))
-    starts = np.cumsum([0, *(len(text) for text in texts)])[:-1]
-    before = _before(columns[0].codes, starts)
-    for i, code in enumerate(_telling(before, y, len(columns[0].values))):
-        token = columns[0].values[code]
-        expression = f"{token!r}{_NEAR}"
-        # Braces doubled: a phrase has {} for values, and this one has none.
-        phrase = f"within eight tokens after `{repr(token)[1:-1]}`".replace("{", "{{").replace("}", "}}")
-        columns.append(Column(f"NEAR{i}", expression, phrase, [False, True], (before == code).any(0).astype(np.int64)))
-    return columns
-
-
-def coded_by_expression(texts: Sequence[Sequence[str]], expression: str) -> tuple[list[Any], NDArray[np.int64]]:
-    """The value of a column's expression at all tokens of the texts, put end to end: values, and a number into them each."""
-    names = [field[1] for field in _FIELDS]
-    coded = [_coded(tuple(text)) for text in texts]
-    if expression in names:
-        row = names.index(expression)
-        codes = np.concatenate([each[row] for each in coded]).astype(np.int64)
-        present, compact = np.unique(codes, return_inverse=True)
-        return [_VALUES[row][i] for i in present], compact.astype(np.int64)
-    number = _NUMBERS[0].get(literal_eval(expression.removesuffix(_NEAR)), -2)
-    starts = np.cumsum([0, *(len(text) for text in texts)])[:-1]
-    codes = np.concatenate([each[0] for each in coded]).astype(np.int64)
-    return [False, True], (_before(codes, starts) == number).any(0).astype(np.int64)
+        columns.append(Column(Field(row), [known[present[i]] for i in order], rank[compact]))
+    lengths = [len(text) for text in texts]
+    starts = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
+    codes, strings = columns[0].codes, columns[0].values
+    before = _before(codes, starts)
+    for number, code in enumerate(_telling(before, y, len(strings))):
+        near = Near(f"NEAR{number}", frozenset([strings[code]]), _REACH)
+        columns.append(Column(near, [False, True], (before == code).any(0).astype(np.int64)))
+    seen = np.flatnonzero(~aside)
+    # Where a text begins among those seen.
+    first = np.searchsorted(seen, starts[seen])
+    learned = grouped(Sample(strings, codes[seen], before[:, seen], first, y[seen]))
+    return columns + [Column(predicate, *predicate.coded(texts)) for predicate in learned]
 
 
 #: By field: the number of each value that ever occurred, and the values by number.
@@ -129,12 +151,9 @@ def _coded(text: tuple[str, ...]) -> NDArray[np.int32]:
 def _before(codes: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
     """The codes of the eight tokens before each token of its own text, [8, tokens]; -1 where the text is younger."""
     place = np.arange(len(codes))
-    first = np.zeros(len(codes), dtype=np.int64)
-    first[starts] = starts
-    first = np.maximum.accumulate(first)
     rows = np.full((_REACH, len(codes)), -1, dtype=np.int64)
     for offset in range(1, _REACH + 1):
-        inside = place - offset >= first
+        inside = place - offset >= starts
         rows[offset - 1, inside] = codes[place[inside] - offset]
     return rows
 

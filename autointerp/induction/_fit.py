@@ -22,6 +22,8 @@ SHRINK = 4.0
 _SWEEPS = 10
 #: A further predicate has to lower the squared error on the texts set aside by this share of it.
 _WORTH = 0.004
+#: One that was chosen before may go where the error grows by less than this share; predicates that are tried in full.
+_IDLE, _FULLY = 0.001, 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +74,8 @@ def backfit(
         np.subtract(y, total, out=pulled)
         np.multiply(pulls, pulled, out=pulled)
 
+    # What is silent pulls at nothing, and is raised above zero now and then: so a sweep can do harm, and the best one counts.
+    best: tuple[float, float, list[Floats]] | None = None
     for _ in range(sweeps):
         pull()
         step = float(pulled.sum() / (pulls.sum() + shrink))
@@ -85,34 +89,77 @@ def backfit(
             table += change
             np.take(change, column.codes, out=pulled, mode="clip")
             total += pulled
+        np.maximum(total, 0, out=pulled)
+        np.subtract(y, pulled, out=pulled)
+        error = float(np.dot(pulled * weight, pulled))
+        if best is None or error < best[0]:
+            best = error, base, [table.copy() for table in tables]
+    if best is not None:
+        _, base, tables = best
     return Fit(base, tuple(columns), tuple(tables))
 
 
 def select(columns: Sequence[Column], y: Floats, aside: NDArray[np.bool_], most: int) -> list[Column]:
-    """The predicates worth having, best first: each lowers the error on the texts set aside more than any other would."""
+    """The predicates worth having, best first: each lowers the error on the texts set aside more than any other would.
+
+    One that is worth nothing any more with the others is taken out again.
+    """
     seen, judged = [_part(c, ~aside) for c in columns], [_part(c, aside) for c in columns]
     y_seen, y_judged, weight = y[~aside], y[aside], np.ones(int((~aside).sum()))
+
+    def tried(chosen: Sequence[int], start: Fit | None) -> tuple[float, Fit]:
+        trial = backfit([seen[j] for j in chosen], y_seen, weight, start=start, sweeps=3)
+        told = Fit(trial.base, tuple(judged[j] for j in chosen), trial.tables)
+        return float(((y_judged - np.maximum(told.raw(), 0)) ** 2).sum()), trial
+
     chosen: list[int] = []
-    fit: Fit | None = None
+    fit = Fit(float(y_seen.mean()), (), ())
     best = float(((y_judged - y_seen.mean()) ** 2).sum())
     while len(chosen) < most:
-        trials: list[tuple[float, int, Fit]] = []
-        for i in range(len(columns)):
-            if i in chosen:
-                continue
-            trial = backfit([seen[j] for j in (*chosen, i)], y_seen, weight, start=fit, sweeps=3)
-            told = Fit(trial.base, tuple(judged[j] for j in (*chosen, i)), trial.tables)
-            trials.append((float(((y_judged - np.maximum(told.raw(), 0)) ** 2).sum()), i, trial))
+        promise = _promise(fit, chosen, seen, judged, y_seen, y_judged)
+        trials = [(*tried((*chosen, i), fit), i) for i in sorted(promise, key=lambda i: promise[i])[:_FULLY]]
         if not trials:
             break
-        error, i, trial = min(trials, key=lambda t: t[:2])
+        error, trial, i = min(trials, key=lambda t: (t[0], t[2]))
         if error > best * (1 - _WORTH):
             break
         chosen.append(i)
         fit, best = trial, error
+    for j in list(chosen[:-1]):
+        at = chosen.index(j)
+        others = [*chosen[:at], *chosen[at + 1 :]]
+        error, trial = tried(others, Fit(fit.base, (), (*fit.tables[:at], *fit.tables[at + 1 :])))
+        if error <= best * (1 + _IDLE):
+            chosen, fit, best = others, trial, error
     return [columns[i] for i in chosen]
+
+
+def _promise(
+    fit: Fit,
+    chosen: Sequence[int],
+    seen: Sequence[Column],
+    judged: Sequence[Column],
+    y_seen: Floats,
+    y_judged: Floats,
+) -> dict[int, float]:
+    """By column that is not chosen, the error on the texts set aside after one step of its table alone."""
+    total, told = np.full(len(y_seen), fit.base), np.full(len(y_judged), fit.base)
+    for j, table in zip(chosen, fit.tables, strict=True):
+        total += table[seen[j].codes]
+        told += table[judged[j].codes]
+    pulls = ((total > 0) | (y_seen > 0)).astype(np.float64)
+    pulled = pulls * (y_seen - total)
+    found = {}
+    for i, column in enumerate(seen):
+        if i not in chosen:
+            size = len(column.values)
+            step = np.bincount(column.codes, weights=pulled, minlength=size) / (
+                np.bincount(column.codes, weights=pulls, minlength=size) + SHRINK
+            )
+            found[i] = float(((y_judged - np.maximum(told + step[judged[i].codes], 0)) ** 2).sum())
+    return found
 
 
 def _part(column: Column, places: NDArray[np.bool_]) -> Column:
     """The column at some of the tokens, with all its categories."""
-    return Column(column.name, column.expression, column.phrase, column.values, column.codes[places])
+    return Column(column.predicate, column.values, column.codes[places])

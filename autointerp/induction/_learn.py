@@ -47,11 +47,13 @@ def learn(texts: Sequence[list[str]], activations: Sequence[Sequence[float]]) ->
     """
     y = np.concatenate([np.asarray(a, dtype=np.float64) for a in activations])
     number = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
-    columns = columns_of(texts, y)
-    chosen = select(columns, y, number % _SET_ASIDE == 0, _MOST_PREDICATES) or columns[:1]
+    aside = number % _SET_ASIDE == 0
+    columns = columns_of(texts, y, aside)
+    chosen = select(columns, y, aside, _MOST_PREDICATES) or columns[:1]
     shapes = [(tuple(chosen[:most]), size, SHRINK) for most, size in _SHAPES if most - 1 <= len(chosen)]
     shapes += [((columns[0],), size, _LIGHT) for size in _TOKEN_ALONE]
-    whole = {(some, shrink): backfit(some, y, np.ones(len(y)), shrink=shrink) for some, _, shrink in shapes}
+    apart = dict.fromkeys((some, shrink) for some, _, shrink in shapes)
+    whole = {(some, shrink): backfit(some, y, np.ones(len(y)), shrink=shrink) for some, shrink in apart}
     scale = float(y.max())
     rules: dict[str, Rule] = {}
     for some, size, shrink in shapes:

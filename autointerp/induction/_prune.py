@@ -44,7 +44,7 @@ def _together(columns: Sequence[Column], y: Floats) -> tuple[list[Column], Float
     for codes, size in ((level, int(level.max()) + 1), *((c.codes, len(c.values)) for c in columns)):
         names = names * size + codes
     _, first, times = np.unique(names, return_index=True, return_counts=True)
-    told = [Column(c.name, c.expression, c.phrase, c.values, c.codes[first]) for c in columns]
+    told = [Column(c.predicate, c.values, c.codes[first]) for c in columns]
     return told, y[first], times.astype(np.float64)
 
 
@@ -74,4 +74,4 @@ def _reduced(column: Column, kept: NDArray[np.int64]) -> Column:
     mapping = np.full(len(column.values), len(kept), dtype=np.int64)
     mapping[kept] = np.arange(len(kept))
     values = [*(column.values[i] for i in kept), OTHER]
-    return Column(column.name, column.expression, column.phrase, values, mapping[column.codes])
+    return Column(column.predicate, values, mapping[column.codes])

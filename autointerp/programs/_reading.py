@@ -22,6 +22,7 @@ FIELDS: dict[str, str] = {
     "pair": "the token before it and the token, as one text",
     "shape": "the token with letters as X or x, digits as 0, and repetitions dropped",
     "before": "up to eight tokens before it, the nearest first",
+    "piece": "which piece of a word the token is: 1, or one more than the piece whose letters it goes on with",
     "word": "the identifier or number that ends with this token, as far as it is written",
     "left": "the last identifier that was complete before `word`",
     "kind": "space, newline, number, keyword, name, open, close, quote, dot, comma, operator or other",
@@ -145,7 +146,7 @@ def read(tokens: list[str]) -> list[dict[str, Any]]:
     last: dict[str, int] = {}
     counts: dict[str, int] = {}
     line, line_start, above = "", 0, ""
-    left, word, previous_kind = "", "", ""
+    left, word, previous_kind, piece = "", "", "", 1
     rows: list[dict[str, Any]] = []
     for i, text in enumerate(tokens):
         lexer.feed(text)
@@ -160,6 +161,7 @@ def read(tokens: list[str]) -> list[dict[str, Any]]:
         word = names.pop()[-_WORD_LENGTH:] if ends_in_word else ""
         left = names[-1] if names else left
         first = _FIRST.match(line)
+        piece = piece + 1 if text[:1].isalpha() and i and tokens[i - 1][-1:].isalpha() else 1
         previous = last.get(text)
         seen = counts.get(text, 0)
         rows.append(
@@ -171,6 +173,7 @@ def read(tokens: list[str]) -> list[dict[str, Any]]:
                 "pair": (tokens[i - 1] if i else "") + text,
                 "shape": shape(text),
                 "before": tokens[max(0, i - 8) : i][::-1],
+                "piece": piece,
                 "word": word,
                 "left": left,
                 "kind": (kind := _kind(text, word)),

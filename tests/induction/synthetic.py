@@ -66,6 +66,49 @@ def shortly_after_its_like(tokens: list[str]) -> list[float]:
     return out
 
 
+def name_shortly_after_a_sign(tokens: list[str]) -> list[float]:
+    """A group within three tokens after another: no single token decides."""
+    before = {" return", " if", " for"}
+    return [2.0 * (t in _NAMES and bool(before & set(tokens[max(0, i - 3) : i]))) for i, t in enumerate(tokens)]
+
+
+def later_names_of_a_line(tokens: list[str]) -> list[float]:
+    """From the third name since a line break on, more with each."""
+    out, count = [], 0
+    for token in tokens:
+        count += token in _NAMES
+        out.append(float(max(0, min(count, 10) - 2)) if token in _NAMES else 0.0)
+        count = 0 if token == "\n" else count
+    return out
+
+
+def crowded_with_signs(tokens: list[str]) -> list[float]:
+    """Three or more of the last five are signs."""
+    signs = {",", ".", " +", ":"}
+    return [float(max(0, sum(t in signs for t in tokens[max(0, i - 4) : i + 1]) - 2)) for i in range(len(tokens))]
+
+
+def name_long_after_an_import(tokens: list[str]) -> list[float]:
+    """On names once an import stands ten tokens back or more, until something is returned."""
+    out, far = [], 0
+    for token in tokens:
+        out.append(2.0 * (token in _NAMES and far >= 10))
+        if token in ("return", " return"):
+            far = 0
+        elif far or token == "import":
+            far += 1
+    return out
+
+
+def long_since_a_number(tokens: list[str]) -> list[float]:
+    """Everywhere, the more the longer ago the last number was."""
+    out, since = [], 0
+    for token in tokens:
+        since = 0 if token in (" 1", " 2") else since + 1
+        out.append(float(min(since, 8)))
+    return out
+
+
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
@@ -76,5 +119,10 @@ RULES: dict[str, Rule] = {
         everywhere_but_on_names,
         name_outside_brackets,
         shortly_after_its_like,
+        name_shortly_after_a_sign,
+        later_names_of_a_line,
+        crowded_with_signs,
+        name_long_after_an_import,
+        long_since_a_number,
     )
 }

@@ -150,4 +150,9 @@ def test_tokens_of_any_kind_can_stand_in_a_program() -> None:
 def test_a_sentence_shows_braces_as_they_are(brace: str) -> None:
     texts = [[brace if token == "(" else token for token in tokens] for tokens in TRAIN]
     near = [[2.0 * any(t == brace for t in tokens[max(0, i - 8) : i]) for i in range(len(tokens))] for tokens in texts]
-    assert any(f"within eight tokens after `{repr(brace)[1:-1]}`" in rule.sentence for rule in learn(texts, near))
+    assert any(f"within 8 tokens after `{repr(brace)[1:-1]}`" in rule.sentence for rule in learn(texts, near))
+
+
+def test_a_sentence_says_numbers_in_a_row_as_one() -> None:
+    sentence = best("crowded_with_signs").sentence
+    assert "with 3 to 5 of the last 5 tokens among" in sentence or "with 3 to 4 of the last 5 tokens among" in sentence

@@ -32,6 +32,11 @@ def test_a_reading_has_the_fields_that_are_listed() -> None:
     assert read([]) == []
 
 
+def test_pieces_of_words_are_counted_from_letter_to_letter() -> None:
+    tokens = [" un", "believ", "ably", " so", "9", "k", "x", ".", "y", "\n", "z", "é", "_", "a"]
+    assert [row["piece"] for row in read(tokens)] == [1, 2, 3, 1, 1, 1, 2, 1, 1, 1, 1, 2, 1, 1]
+
+
 def test_keywords() -> None:
     assert set(keyword.kwlist) < KEYWORDS
 
