@@ -23,7 +23,7 @@ _SWEEPS = 10
 #: A further predicate has to lower the squared error on the texts set aside by this share of it.
 _WORTH = 0.004
 #: One that was chosen before may go where the error grows by less than this share; predicates that are tried in full.
-_IDLE, _FULLY = 0.001, 3
+_IDLE, _FULLY = 0.001, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,26 +16,33 @@ from autointerp.induction._predicates import Dense, Gap, Marked, Near, Predicate
 from autointerp.induction._sample import LEAST, PASSES, PROMISING, SEEN, Sample
 
 _REACHES = (1, 2, 3, 4, 6, 8)
-#: What the means of tokens may explain for groups to be looked for; places of marked tokens from which on to look there.
-_ENOUGH, _LIVE = 0.9, 50
+#: What the means of tokens may explain for groups to be looked for at all, and for what goes through the whole text.
+_ENOUGH, _MOSTLY = 0.9, 0.6
+#: Places of marked tokens from which on to look there.
+_LIVE = 50
 #: Places at which the linear fit looks at most, about; how far back it looks; reaches that are tried.
-_FITTED, _BAG, _SPANS = 15_000, 6, range(3, 10)
+_FITTED, _BAG, _SPANS = 10_000, 6, range(3, 10)
 #: A feature that is active less often than this is not silent after something.
 _USUAL = 0.3
 
 
 def grouped(sample: Sample) -> Iterator[Predicate]:
     """Those that explain something: each kind at most once or twice; none where the tokens alone explain nearly all."""
-    if not len(sample.y) or sample.y.std() == 0 or _token_alone(sample) > _ENOUGH:
+    if not len(sample.y) or sample.y.std() == 0:
+        return
+    alone = _token_alone(sample)
+    if alone > _ENOUGH:
         return
     marked = present(sample.codes[None], sample.y, len(sample.strings))
     if len(marked.codes) > 1 and marked.explained >= LEAST:
         yield Marked(sample.group(marked.codes))
     if len(sample.live) >= _LIVE and sample.share.std() > 0:
         yield from _near(sample)
-        yield from latched(sample)
-    yield from counted(sample)
-    yield from _dense(sample)
+        if alone <= _MOSTLY:
+            yield from latched(sample)
+    if alone <= _MOSTLY:
+        yield from counted(sample)
+        yield from _dense(sample)
     yield from _gap(sample)
 
 

@@ -27,7 +27,8 @@ from autointerp.records import Site, SiteKind
 
 #: Raised when anything changes that the weights depend on.
 _VERSION = 1
-_ATTEMPTS = 2
+#: By attempt, how many times as long the training takes: another start often is enough, more steps nearly always.
+_ATTEMPTS = (1, 1, 2, 4)
 #: Development inputs and interventions on which a network has to be half-way between what is demanded and perfect.
 _TRIALS = 2000
 #: Inputs to learn from: all of them up to so many, else so many at random.
@@ -42,11 +43,11 @@ def trained(
     Raises OrganismError where accuracy and IIA stay below what an organism has to have.
     """
     missed = ""
-    for attempt in range(_ATTEMPTS):
+    for attempt, longer in enumerate(_ATTEMPTS):
         random = np.random.default_rng([seed, 2, attempt])
         strings = shuffled(compiled, random).strings
         plan = draw_plan(compiled.model, len(strings), random)
-        pace = schedule or Schedule.for_depth(plan.config.num_hidden_layers)
+        pace = schedule or Schedule.for_depth(plan.config.num_hidden_layers, longer)
         key = opaque_name(_VERSION, torch.__version__, plan.model, strings, seed, attempt, pace)
         place = cache_folder() / "organisms" / f"{key}.safetensors"
         module = cached(place, plan.config)

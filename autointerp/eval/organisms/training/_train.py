@@ -43,9 +43,10 @@ class Schedule:
     checks: int = 100
 
     @classmethod
-    def for_depth(cls, layers: int) -> Schedule:
-        """Longer for deeper networks."""
-        return cls(guided=400 + 100 * layers, most=2000 + 500 * layers, cooling=300 + 300 * layers)
+    def for_depth(cls, layers: int, longer: int = 1) -> Schedule:
+        """Longer for deeper networks, and so many times as long."""
+        guided, most, cooling = 400 + 100 * layers, 2000 + 500 * layers, 300 + 300 * layers
+        return cls(guided=longer * guided, most=longer * most, cooling=longer * cooling)
 
 
 def train(plan: Plan, lessons: Lessons, seed: int, schedule: Schedule) -> SmallTransformerForCausalLM:
