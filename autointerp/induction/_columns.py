@@ -85,12 +85,8 @@ _FIELDS: list[tuple[str, str, str, Callable[[Reading], Any]]] = [
     ("INDENT", 'min(t["indent"], 16)', "at indentation {}", lambda t: min(t["indent"], 16)),
     ("SEEN", 'min(t["seen"], 3)', "on tokens seen {} times before", lambda t: min(t["seen"], 3)),
     ("PIECE", 'min(t["piece"], 4)', "on piece {} of a word", lambda t: min(t["piece"], 4)),
-    (
-        "PLACE",
-        'min(t["position"] // 3, 20)',
-        "{} times three tokens into the text",
-        lambda t: min(t["position"] // 3, 20),
-    ),
+    ("PLACE", 'min(t["position"], 60)', "at tokens {} of the text", lambda t: min(t["position"], 60)),
+    ("STRETCH", 'min(t["position"] // 4, 15)', "in stretches {} of four tokens", lambda t: min(t["position"] // 4, 15)),
     ("SINCE", 'min(t["since"], 9)', "on tokens last seen {} tokens ago", lambda t: min(t["since"], 9)),
 ]
 #: Tokens tried as "within eight tokens after", those that precede the activation most tellingly first.
