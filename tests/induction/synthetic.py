@@ -109,6 +109,11 @@ def long_since_a_number(tokens: list[str]) -> list[float]:
     return out
 
 
+def name_in_the_first_lines(tokens: list[str]) -> list[float]:
+    """On names among tokens 9 to 24, most at the first: neither the name nor the place says anything alone."""
+    return [float(24 - i) / 4 if token in _NAMES and 9 <= i < 24 else 0.0 for i, token in enumerate(tokens)]
+
+
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
@@ -124,5 +129,6 @@ RULES: dict[str, Rule] = {
         crowded_with_signs,
         name_long_after_an_import,
         long_since_a_number,
+        name_in_the_first_lines,
     )
 }
