@@ -14,6 +14,10 @@ from autointerp.induction._fit import SHRINK, Fit, Floats, backfit
 OTHER = "<other>"
 #: A category seen once has no entry: what it did need not happen again.
 _FEWEST = 2
+#: The share of the variance that an entry has to explain to be worth reading.
+_LEAST = 5e-4
+#: Of the largest activation: a smaller entry is noise beside it.
+_SMALL = 0.01
 
 
 def prune(fit: Fit, y: Floats, entries: int, shrink: float = SHRINK) -> Fit:
@@ -23,7 +27,7 @@ def prune(fit: Fit, y: Floats, entries: int, shrink: float = SHRINK) -> Fit:
     worth = np.where(seen >= _FEWEST, np.concatenate(costs), 0.0)
     keep = np.zeros(len(worth), dtype=bool)
     keep[np.argsort(-worth, kind="stable")[:entries]] = True
-    keep &= worth > 0
+    keep &= worth > _LEAST * float(((y - y.mean()) ** 2).sum())
     columns, begin = [], 0
     for column, cost in zip(fit.columns, costs, strict=True):
         kept = np.flatnonzero(keep[begin : begin + len(cost)])
@@ -34,7 +38,7 @@ def prune(fit: Fit, y: Floats, entries: int, shrink: float = SHRINK) -> Fit:
         columns = [_reduced(fit.columns[0], np.array([int(fit.tables[0].argmax())]))]
     told, level, times = _together(columns, y)
     refitted = backfit(told, level, times, sweeps=20, shrink=shrink)
-    return _from_other(Fit(refitted.base, tuple(columns), refitted.tables))
+    return _from_other(Fit(refitted.base, tuple(columns), refitted.tables), _SMALL * float(y.max()))
 
 
 def _together(columns: Sequence[Column], y: Floats) -> tuple[list[Column], Floats, Floats]:
@@ -48,12 +52,15 @@ def _together(columns: Sequence[Column], y: Floats) -> tuple[list[Column], Float
     return told, y[first], times.astype(np.float64)
 
 
-def _from_other(fit: Fit) -> Fit:
-    """The same sum with every entry told as its difference from the column's common value, which goes into the base."""
+def _from_other(fit: Fit, small: float) -> Fit:
+    """The same sum with every entry told as its difference from the column's common value, which goes into the base.
+
+    A difference below `small` is none.
+    """
     base, tables = fit.base, []
     for column, table in zip(fit.columns, fit.tables, strict=True):
         common = float(table[column.values.index(OTHER)])
-        tables.append(table - common)
+        tables.append(np.where(abs(table - common) < small, 0.0, table - common))
         base += common
     return Fit(base, fit.columns, tuple(tables))
 
