@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from autointerp.induction._groups import MOST, Bools, Ints, by_levels, sizes
+from autointerp.induction._groups import MOST, PRIOR, Bools, Ints, by_levels, sizes
 from autointerp.induction._predicates import Count
 from autointerp.induction._sample import LEAST, PASSES, Sample
 
@@ -17,38 +17,38 @@ _FEWEST = 2
 def counted(sample: Sample) -> Iterator[Count]:
     """A group of which later members are active, and what makes the count start again."""
     size, y = len(sample.strings), sample.y
-    counts = np.bincount(sample.codes, minlength=size)
-    often = np.bincount(sample.codes, weights=y > 0, minlength=size) / (counts + 2.0)
+    times = np.bincount(sample.codes, weights=y > 0, minlength=size)
+    often = times / (np.bincount(sample.codes, minlength=size) + PRIOR)
     ranked = np.argsort(-often, kind="stable")[: 2 * MOST]
-    ranked = ranked[np.bincount(sample.codes, weights=y > 0, minlength=size)[ranked] >= _FEWEST]
-    total = float(((y - y.mean()) ** 2).sum())
+    ranked = ranked[times[ranked] >= _FEWEST]
 
     def worth(inside: Bools, again: Bools) -> float:
         level = _counts(sample, inside, again)
         # Those of the group apart from the others, which are not active at any count.
-        return by_levels(np.where(inside[sample.codes], level + 1, 0), y) / total
+        return by_levels(np.where(inside[sample.codes], level + 1, 0), y) / sample.spread
 
     best: tuple[float, Bools] | None = None
     nothing = np.zeros(size, dtype=bool)
     for number in sizes(len(ranked)):
         inside = np.zeros(size, dtype=bool)
         inside[ranked[:number]] = True
-        if best is None or worth(inside, nothing) > best[0]:
-            best = worth(inside, nothing), inside
+        value = worth(inside, nothing)
+        if best is None or value > best[0]:
+            best = value, inside
     if best is None:
         return
     found, inside = best
-    alone = by_levels(inside[sample.codes].astype(np.int64), y) / total
+    alone = by_levels(inside[sample.codes].astype(np.int64), y) / sample.spread
     if found < alone + LEAST:
         return
     again = nothing
     for _ in range(PASSES):
-        again = _again(sample, inside, total)
+        again = _again(sample, inside)
         found = worth(inside, again)
         for code in ranked.tolist():
             inside[code] = not inside[code]
             value = worth(inside, again)
-            if value >= found + (sample.least if inside[code] else -sample.least / 2):
+            if sample.worthwhile(found, value, more=bool(inside[code])):
                 found = value
             else:
                 inside[code] = not inside[code]
@@ -56,7 +56,7 @@ def counted(sample: Sample) -> Iterator[Count]:
         yield Count(sample.group(np.flatnonzero(inside).tolist()), sample.group(np.flatnonzero(again).tolist()))
 
 
-def _again(sample: Sample, inside: Bools, total: float) -> Bools:
+def _again(sample: Sample, inside: Bools) -> Bools:
     """What makes the count start again: tokens taken in one by one, those that explain most alone first."""
     running = np.cumsum(inside[sample.codes])
     at = np.flatnonzero(inside[sample.codes])
@@ -67,7 +67,7 @@ def _again(sample: Sample, inside: Bools, total: float) -> Bools:
     again = np.zeros(len(sample.strings), dtype=bool)
 
     def worth(base: Ints) -> float:
-        return by_levels(np.minimum(running[at] - base, Count.most), y) / total
+        return by_levels(np.minimum(running[at] - base, Count.most), y) / sample.spread
 
     plain = worth(since)
     bases = {}
@@ -81,7 +81,7 @@ def _again(sample: Sample, inside: Bools, total: float) -> Bools:
     for code in sorted((c for c, gain in gains.items() if gain >= sample.least), key=lambda c: -gains[c]):
         trial = np.maximum(since, bases[code])
         value = worth(trial)
-        if value >= plain + sample.least:
+        if sample.worthwhile(plain, value, more=True):
             since, plain = trial, value
             again[code] = True
     return again

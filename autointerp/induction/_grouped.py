@@ -5,7 +5,7 @@ Most of them are asked only where it matters: on tokens that the feature marks, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,13 +22,15 @@ _ENOUGH, _MOSTLY = 0.9, 0.6
 _LIVE = 50
 #: Places at which the linear fit looks at most, about; how far back it looks; reaches that are tried.
 _FITTED, _BAG, _SPANS = 10_000, 6, range(3, 10)
+#: What is added to the diagonal of that fit; what another reach or size has to explain more.
+_RIDGE, _MORE = 10, 1e-3
 #: A feature that is active less often than this is not silent after something.
 _USUAL = 0.3
 
 
 def grouped(sample: Sample) -> Iterator[Predicate]:
     """Those that explain something: each kind at most once or twice; none where the tokens alone explain nearly all."""
-    if not len(sample.y) or sample.y.std() == 0:
+    if not len(sample.y) or sample.spread == 0:
         return
     alone = _token_alone(sample)
     if alone > _ENOUGH:
@@ -49,11 +51,10 @@ def grouped(sample: Sample) -> Iterator[Predicate]:
 def _token_alone(sample: Sample) -> float:
     """The share of the variance that the means of tokens explain, of those that are seen often enough to have one."""
     often = np.bincount(sample.codes)[sample.codes] >= SEEN
-    y = sample.y
-    return by_levels(np.where(often, sample.codes + 1, 0), y) / float(((y - y.mean()) ** 2).sum())
+    return by_levels(np.where(often, sample.codes + 1, 0), sample.y) / sample.spread
 
 
-def _near(sample: Sample) -> Iterator[Predicate]:
+def _near(sample: Sample) -> Iterator[Near]:
     """What came shortly before where a marked token is active, and where it is not."""
     windows = sample.before[:, sample.live]
     for name, r in (("AFTER", sample.share), ("UNLESS", sample.share.max() - sample.share)):
@@ -63,53 +64,59 @@ def _near(sample: Sample) -> Iterator[Predicate]:
             yield Near(name, sample.group(group.codes), reach)
 
 
-def _dense(sample: Sample) -> Iterator[Predicate]:
+def _dense(sample: Sample) -> Iterator[Dense]:
     """A group of which enough among the last few make the feature active, on whatever token."""
     y, size = sample.y, len(sample.strings)
-    total = float(((y - y.mean()) ** 2).sum())
     windows = np.concatenate([sample.codes[None], sample.before])
-    codes = np.array(sample.frequent, dtype=np.int64)
-    if len(codes) == 0:
-        return
-    rank = np.full(size + 1, len(codes), dtype=np.int64)
-    rank[codes] = np.arange(len(codes))
-    # A linear fit of activations to how often each token is in the window: members weigh more, neighbours of members do not.
     some = np.arange(0, len(y), max(1, len(y) // _FITTED))
-    bags = np.zeros((len(some), len(codes) + 1), dtype=np.float32)
-    for row in windows[:_BAG]:
-        bags[np.arange(len(some)), rank[row[some]]] += 1
-    bags[:, -1] = 1
-    gram = bags.T @ bags
-    gram[np.diag_indices_from(gram)] += 10
-    weights = np.linalg.solve(gram, bags.T @ y[some].astype(np.float32))[:-1]
-    ranked = codes[np.argsort(-weights, kind="stable")]
-    best: tuple[float, int, Ints] = (0.0, 0, ranked[:0])
-    scanned, told = windows[:, some], y[some]
+    told = y[some]
     spread = float(((told - told.mean()) ** 2).sum())
-    if spread == 0:
+    if spread == 0 or not sample.frequent:
         return
+    scanned = windows[:, some]
+    ranked = _by_weight(sample.frequent, scanned[:_BAG], told, size)
+    found, reach, group = 0.0, 0, ranked[:0]
     for number in sizes(len(ranked)):
         inside = np.zeros(size + 1, dtype=bool)
         inside[ranked[:number]] = True
         running = np.cumsum(inside[scanned], axis=0)
-        for reach in _SPANS:
-            worth = by_levels(running[reach - 1], told) / spread
-            if worth > best[0] + 1e-3:
-                best = worth, reach, ranked[:number]
-    found, reach, group = best
+        for span in _SPANS:
+            worth = by_levels(running[span - 1], told) / spread
+            if worth > found + _MORE:
+                found, reach, group = worth, span, ranked[:number]
     if found < LEAST:
         return
     if found >= PROMISING:
-        group = _denser(sample, windows[:reach], group, total)
+        group = _denser(sample, windows[:reach], group)
     yield Dense(sample.group(group.tolist()), reach)
 
 
-def _denser(sample: Sample, windows: Ints, group: Ints, total: float) -> Ints:
+def _by_weight(frequent: Sequence[int], windows: Ints, y: Floats, size: int) -> Ints:
+    """The frequent tokens by their weights in a linear fit of activations to how often each is in the window.
+
+    Members of the group weigh more, and neighbours of members do not.
+    """
+    codes = np.array(frequent, dtype=np.int64)
+    rank = np.full(size + 1, len(codes), dtype=np.int64)
+    rank[codes] = np.arange(len(codes))
+    bags = np.zeros((len(y), len(codes) + 1), dtype=np.float32)
+    for row in windows:
+        bags[np.arange(len(y)), rank[row]] += 1
+    bags[:, -1] = 1
+    gram = bags.T @ bags
+    gram[np.diag_indices_from(gram)] += _RIDGE
+    weights = np.linalg.solve(gram, bags.T @ y.astype(np.float32))[:-1]
+    ranked: Ints = codes[np.argsort(-weights, kind="stable")]
+    return ranked
+
+
+def _denser(sample: Sample, windows: Ints, group: Ints) -> Ints:
     """The group with every token taken in or out that explains more so."""
     y, size = sample.y, len(sample.strings)
     inside = np.zeros(size + 1, dtype=bool)
     inside[group] = True
     level = inside[windows].sum(0)
+    # The places of each token, and where the text of each place ends.
     places = np.argsort(sample.codes, kind="stable")
     bounds = np.searchsorted(sample.codes[places], np.arange(size + 1))
     ends = np.append(np.flatnonzero(np.diff(sample.starts)) + 1, len(y))
@@ -118,7 +125,7 @@ def _denser(sample: Sample, windows: Ints, group: Ints, total: float) -> Ints:
     counts: Floats = np.bincount(level, minlength=most).astype(np.float64)
     sums = np.bincount(level, weights=y, minlength=most).astype(np.float64)
     whole = y.sum() ** 2 / len(y)
-    found = (_between(counts, sums) - whole) / total
+    found = (_between(counts, sums) - whole) / sample.spread
     for _ in range(PASSES):
         before = found
         for code in sample.known:
@@ -132,8 +139,8 @@ def _denser(sample: Sample, windows: Ints, group: Ints, total: float) -> Ints:
             carried = np.bincount(new, weights=y[where], minlength=most) - np.bincount(
                 old, weights=y[where], minlength=most
             )
-            worth = (_between(counts + moved, sums + carried) - whole) / total
-            if worth >= found + (sample.least if not inside[code] else -sample.least / 2):
+            worth = (_between(counts + moved, sums + carried) - whole) / sample.spread
+            if sample.worthwhile(found, worth, more=not inside[code]):
                 inside[code] = not inside[code]
                 level[where] = new
                 counts, sums, found = counts + moved, sums + carried, worth
@@ -142,12 +149,13 @@ def _denser(sample: Sample, windows: Ints, group: Ints, total: float) -> Ints:
     return np.flatnonzero(inside[:-1])
 
 
-def _between(counts: Floats | Ints, sums: Floats) -> float:
+def _between(counts: Floats, sums: Floats) -> float:
+    """The sum over levels of the squared sum by the count."""
     seen = counts > 0
     return float((sums[seen] ** 2 / counts[seen]).sum())
 
 
-def _gap(sample: Sample) -> Iterator[Predicate]:
+def _gap(sample: Sample) -> Iterator[Gap]:
     """A group at which the feature is silent, the stronger the longer ago it was."""
     size, y = len(sample.strings), sample.y
     if (y > 0).mean() < _USUAL:
@@ -155,14 +163,13 @@ def _gap(sample: Sample) -> Iterator[Predicate]:
     counts = np.bincount(sample.codes, minlength=size)
     means = (np.bincount(sample.codes, weights=y, minlength=size) + y.mean()) / (counts + 1)
     ranked = np.argsort(means, kind="stable")[:MOST]
-    total = float(((y - y.mean()) ** 2).sum())
     place = np.arange(len(y))
     best: tuple[float, int] = (0.0, 0)
     for number in sizes(len(ranked)):
         inside = np.zeros(size, dtype=bool)
         inside[ranked[:number]] = True
         last = np.maximum.accumulate(np.maximum(np.where(inside[sample.codes], place, -1), sample.starts - 1))
-        worth = by_levels(np.minimum(place - last, Gap.most), y) / total
+        worth = by_levels(np.minimum(place - last, Gap.most), y) / sample.spread
         best = max(best, (worth, number))
     if best[0] >= LEAST:
         yield Gap(sample.group(ranked[: best[1]].tolist()))

@@ -17,10 +17,12 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: Members of a group at most.
+#: Members of a group at most when it is first put together; where tokens are then taken in one by one there may be more.
 MOST = 40
-#: Imaginary observations of the ordinary behind the mean of every token; rankings.
-_PRIOR, _ROUNDS = 2.0, 3
+#: Imaginary observations of the ordinary behind the mean of every token.
+PRIOR = 2.0
+#: How often tokens are ranked.
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def present(windows: Ints, r: Floats, size: int) -> Group:
         places = np.broadcast_to(r, windows.shape)
         counts = np.bincount(windows[alone] + 1, minlength=size + 1)[1:]
         sums = np.bincount(windows[alone] + 1, weights=places[alone], minlength=size + 1)[1:]
-        means = (sums + _PRIOR * ordinary) / (counts + _PRIOR)
+        means = (sums + PRIOR * ordinary) / (counts + PRIOR)
         ranked = np.argsort(-means, kind="stable")[: 4 * MOST]
         found = _first(windows, r, ranked, size, total)
         if found.explained <= best.explained:

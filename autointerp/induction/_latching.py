@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from autointerp.induction._groups import MOST, Floats, Ints, present
+from autointerp.induction._groups import MOST, PRIOR, Floats, Ints, present
 from autointerp.induction._predicates import Latch
 from autointerp.induction._sample import LEAST, PASSES, PROMISING, Sample
 
@@ -15,6 +15,8 @@ _LIVELIEST, _SOON = 2_000, 8
 _WAITS = (1, 4, 8, 11, 14, 18, 22)
 #: Numbers of closing tokens that are tried at first.
 _CLOSING = (0, 5, 20)
+#: After what may close, a marked token is active less often than usual by this factor; waits about the best that are tried.
+_QUIET, _ABOUT = 0.5, 5
 
 
 def latched(sample: Sample) -> Iterator[Latch]:
@@ -27,8 +29,8 @@ def latched(sample: Sample) -> Iterator[Latch]:
     counts = np.bincount(windows.ravel() + 1, minlength=size + 1)[1:]
     sums = np.bincount(windows.ravel() + 1, weights=np.broadcast_to(r, windows.shape).ravel(), minlength=size + 1)[1:]
     # What closes is followed by silence, if only for as long as it takes to open again.
-    quiet = (sums + 2 * r.mean()) / (counts + 2.0)
-    closing = [int(code) for code in np.argsort(quiet, kind="stable")[:MOST] if quiet[code] < 0.5 * r.mean()]
+    quiet = (sums + PRIOR * r.mean()) / (counts + PRIOR)
+    closing = [int(code) for code in np.argsort(quiet, kind="stable")[:MOST] if quiet[code] < _QUIET * r.mean()]
     states = _Latching(sample, live, r)
     best: tuple[float, Latch] | None = None
     for number in sorted({min(n, len(closing)) for n in _CLOSING}):
@@ -86,7 +88,7 @@ class _Latching:
         opening = [code for code in sample.frequent if code not in closing]
         back = self.last(opening, _SOON)
         held = back > closed
-        scores = (held @ r) / (held.sum(1) + 2)
+        scores = (held @ r) / (held.sum(1) + PRIOR)
         order = np.argsort(-scores, kind="stable")[:MOST]
         if not len(order):
             return None
@@ -114,7 +116,7 @@ class _Latching:
             for side in (1, 0):
                 self._flip(side, (opens, closes), (opening, shutting), row)
             closed = shutting[[row[c] for c in sorted(closes)]].max(0, initial=-1)
-            waits = range(max(1, wait - 5), wait + 6)
+            waits = range(max(1, wait - _ABOUT), wait + _ABOUT + 1)
             values = [float(self.worth(self.last(sorted(opens), w).max(0, initial=-1), closed)) for w in waits]
             wait = waits[int(np.argmax(values))]
         return Latch(self.sample.group(sorted(opens)), self.sample.group(sorted(closes)), wait)
@@ -123,7 +125,7 @@ class _Latching:
         self, side: int, groups: tuple[set[int], set[int]], arrays: tuple[Ints, Ints], row: dict[int, int]
     ) -> None:
         """Take tokens into one of the groups and out of it, as long as that explains more."""
-        group, array, least = groups[side], arrays[side], self.sample.least
+        group, array = groups[side], arrays[side]
         states = [a[[row[c] for c in sorted(g)]].max(0, initial=-1) for g, a in zip(groups, arrays, strict=True)]
         found = float(self.worth(*states))
 
@@ -131,15 +133,17 @@ class _Latching:
             return self.worth(other, states[1]) if side == 0 else self.worth(states[0], other)
 
         gains = tried(np.maximum(states[side], array)) - found
-        for code in sorted((c for c in row if c not in group and gains[row[c]] >= least), key=lambda c: -gains[row[c]]):
+        for code in sorted(
+            (c for c in row if c not in group and gains[row[c]] >= self.sample.least), key=lambda c: -gains[row[c]]
+        ):
             trial = np.maximum(states[side], array[row[code]])
             value = float(tried(trial))
-            if value >= found + least and len(group) < MOST:
+            if len(group) < MOST and self.sample.worthwhile(found, value, more=True):
                 states[side], found = trial, value
                 group.add(code)
         for code in sorted(group):
             trial = array[[row[c] for c in sorted(group - {code})]].max(0, initial=-1)
             value = float(tried(trial))
-            if value >= found - least / 2 and len(group) > 1:
+            if len(group) > 1 and self.sample.worthwhile(found, value, more=False):
                 states[side], found = trial, value
                 group.discard(code)

@@ -5,6 +5,7 @@ Each is computed here as its text in a program computes it there; a test holds t
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -43,34 +44,50 @@ class Predicate(Protocol):
         ...
 
 
-class _Counted:
-    """A predicate whose values are small whole numbers."""
+class _Told(ABC):
+    """A predicate whose values are had by going through a text."""
+
+    __slots__ = ()
 
     @property
-    def most(self) -> int:
-        """The largest value."""
-        raise NotImplementedError
+    @abstractmethod
+    def kinds(self) -> list[Any]:
+        """The values there are; that with number i is equal to i."""
 
+    @abstractmethod
     def at(self, tokens: Sequence[str]) -> Iterable[int]:
         """The value at every token."""
-        raise NotImplementedError
 
     def coded(self, texts: Sequence[Sequence[str]]) -> tuple[list[Any], NDArray[np.int64]]:
         """See `Predicate`."""
-        codes = np.fromiter((value for tokens in texts for value in self.at(tokens)), dtype=np.int64)
-        return list(range(self.most + 1)), codes
+        return self.kinds, np.fromiter((value for tokens in texts for value in self.at(tokens)), dtype=np.int64)
 
 
-class _Held:
-    """A predicate that holds or does not."""
+class _Counted(_Told):
+    """One whose values are whole numbers up to `most`."""
 
-    def at(self, tokens: Sequence[str]) -> Iterable[bool]:
-        """The value at every token."""
-        raise NotImplementedError
+    __slots__ = ()
 
-    def coded(self, texts: Sequence[Sequence[str]]) -> tuple[list[Any], NDArray[np.int64]]:
-        """See `Predicate`."""
-        return [False, True], np.fromiter((value for tokens in texts for value in self.at(tokens)), dtype=np.int64)
+    @property
+    @abstractmethod
+    def most(self) -> int:
+        """The largest value."""
+
+    @property
+    def kinds(self) -> list[Any]:
+        """See above."""
+        return list(range(self.most + 1))
+
+
+class _Held(_Told):
+    """One that holds or does not."""
+
+    __slots__ = ()
+
+    @property
+    def kinds(self) -> list[Any]:
+        """See above."""
+        return [False, True]
 
 
 @dataclass(frozen=True, slots=True)

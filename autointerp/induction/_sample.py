@@ -66,6 +66,18 @@ class Sample:
         return [int(code) for code in order if counts[code] >= SEEN]
 
     @cached_property
+    def spread(self) -> float:
+        """The sum of squares of the activations about their mean."""
+        return float(((self.y - self.y.mean()) ** 2).sum())
+
+    def worthwhile(self, found: float, value: float, *, more: bool) -> bool:
+        """Whether a group may change that explained `found` and then explains `value`.
+
+        A token `more` has to explain as much as two activations; one less may cost half of that.
+        """
+        return value >= found + (self.least if more else -self.least / 2)
+
+    @cached_property
     def least(self) -> float:
         """What a token more has to explain of the variance: as much as two activations."""
         return max(1e-3, 2 / max(1, int((self.y > 0).sum())))

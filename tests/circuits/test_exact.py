@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from autointerp.circuits import (
+    METRICS,
     Ablation,
     Circuit,
     Pair,
@@ -105,6 +107,17 @@ def test_integrated_gradients_come_to_the_exact_effect(parts: Parts, task: Task)
         errors.append(float((found - exact).abs().max()))
     assert errors[2] < errors[0]
     assert errors[2] < 0.02 * float(exact.abs().max())
+
+
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.smooth])
+def test_points_run_together_are_as_points_run_one_by_one(parts: Parts, task: Task, name: str) -> None:
+    """Of several pairs and points, each gradient has to meet its own pair and its own stream."""
+    task = replace(task, metric=METRICS[name])
+    together = integrated_edge_attribution(parts, task, steps=3).by_pair
+    singly = integrated_edge_attribution(Parts(parts.subject, memory=1), task, steps=3).by_pair
+    assert len(task) > 1
+    assert float(singly.abs().max()) > 1e-3
+    torch.testing.assert_close(together, singly, rtol=1e-4, atol=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -77,6 +77,16 @@ def test_every_entry_says_something(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
+def test_no_entry_is_noise_beside_the_largest_activation(name: str) -> None:
+    largest = max(max(RULES[name](tokens)) for tokens in TRAIN)
+    for rule in learned(name):
+        tables = [node for node in ast.walk(ast.parse(rule.program.source)) if isinstance(node, ast.Dict)]
+        smallest = min(abs(ast.literal_eval(value)) for table in tables for value in table.values)
+        # Entries are rounded to a two-hundredth of the largest.
+        assert smallest >= (1 / 100 - 1 / 200) * largest
+
+
+@pytest.mark.parametrize("name", RULES)
 def test_the_fit_it_states_is_the_fit_it_has(name: str) -> None:
     true = np.concatenate([RULES[name](tokens) for tokens in TRAIN])
     for rule in learned(name):
