@@ -25,7 +25,7 @@ async def test_none_is_lost_and_none_is_doubled(kind: str, once: bool, tmp_path:
     with Wire(
         wrong=lambda number, prompt: Wrong(hang=True) if number in HANGS else often(number, prompt), once=once
     ) as wire:
-        settings = {"cache": cache, "run": "storm", "patience": HASTY, "timeout": 1.5, "listener": lambda text: None}
+        settings = {"cache": cache, "run": "storm", "patience": HASTY, "timeout": 5.0, "listener": lambda text: None}
         async with open_llms({"judge": wire.address(kind)}, **settings) as llms:  # type: ignore[arg-type]
             replies = await llms["judge"].ask_all(requests)
             spent, lost = llms.ledger.spent(), llms.ledger.lost()
