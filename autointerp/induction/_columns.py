@@ -58,8 +58,10 @@ class Field:
     def coded(self, texts: Sequence[Sequence[str]]) -> tuple[list[Any], NDArray[np.int64]]:
         """See `Predicate`."""
         codes = np.concatenate([_coded(tuple(text))[self.row] for text in texts]).astype(np.int64)
-        present, compact = np.unique(codes, return_inverse=True)
-        return [_VALUES[self.row][i] for i in present], compact.astype(np.int64)
+        known = _VALUES[self.row]
+        there = np.zeros(len(known), dtype=bool)
+        there[codes] = True
+        return [known[i] for i in np.flatnonzero(there)], (np.cumsum(there) - 1)[codes]
 
 
 #: name, expression, phrase, and the same expression as a function.
@@ -102,14 +104,17 @@ def columns_of(texts: Sequence[Sequence[str]], y: NDArray[np.float64], aside: ND
     aside: tokens of texts from which no group is learned, [tokens]: whole texts.
     """
     coded = np.concatenate([_coded(tuple(text)) for text in texts], axis=1)
+    place = np.arange(coded.shape[1])
     columns = []
     for row, (codes, known) in enumerate(zip(coded, _VALUES, strict=True)):
         # By first occurrence in these texts: numbers of values tell which texts this process happened to read before, and
         # entries that are worth the same would be in that order.
-        present, first, compact = np.unique(codes, return_index=True, return_inverse=True)
-        order = np.argsort(first)
-        rank = np.argsort(order)
-        columns.append(Column(Field(row), [known[present[i]] for i in order], rank[compact]))
+        first = np.empty(len(known), dtype=np.int64)
+        first[codes[::-1]] = place[::-1]  # of an index that comes again, the last value stays
+        present = codes[first[codes] == place]
+        rank = np.empty(len(known), dtype=np.int64)
+        rank[present] = np.arange(len(present))
+        columns.append(Column(Field(row), [known[i] for i in present], rank[codes]))
     lengths = [len(text) for text in texts]
     starts = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
     codes, strings = columns[0].codes, columns[0].values

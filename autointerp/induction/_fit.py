@@ -64,34 +64,32 @@ def backfit(
     for column, table in zip(columns, tables, strict=True):
         total += table[column.codes]
     active = y > 0
-    # One column of one sweep is a dozen passes over all tokens: without new arrays they take half the time.
-    pulls, pulled, live = np.empty(len(y)), np.empty(len(y)), np.empty(len(y), dtype=bool)
+    moved = np.empty(len(y))
 
-    def pull() -> None:
-        np.greater(total, 0, out=live)
-        np.logical_or(live, active, out=live)
-        np.multiply(weight, live, out=pulls)
-        np.subtract(y, total, out=pulled)
-        np.multiply(pulls, pulled, out=pulled)
+    def pulling() -> tuple[NDArray[np.int64], Floats, Floats]:
+        """Which tokens pull, their weights, and how strongly they do: mostly few, and the rest need not be looked at."""
+        at = np.flatnonzero((total > 0) | active)
+        pulls = weight[at]
+        return at, pulls, pulls * (y[at] - total[at])
 
     # What is silent pulls at nothing, and is raised above zero now and then: so a sweep can do harm, and the best one counts.
     best: tuple[float, float, list[Floats]] | None = None
     for _ in range(sweeps):
-        pull()
+        _, pulls, pulled = pulling()
         step = float(pulled.sum() / (pulls.sum() + shrink))
         base += step
         total += step
         for column, table in zip(columns, tables, strict=True):
-            pull()
-            size = len(table)
-            wanted = np.bincount(column.codes, weights=pulled, minlength=size) - shrink * table
-            change = wanted / (np.bincount(column.codes, weights=pulls, minlength=size) + shrink)
+            at, pulls, pulled = pulling()
+            size, codes = len(table), column.codes[at]
+            wanted = np.bincount(codes, weights=pulled, minlength=size) - shrink * table
+            change = wanted / (np.bincount(codes, weights=pulls, minlength=size) + shrink)
             table += change
-            np.take(change, column.codes, out=pulled, mode="clip")
-            total += pulled
-        np.maximum(total, 0, out=pulled)
-        np.subtract(y, pulled, out=pulled)
-        error = float(np.dot(pulled * weight, pulled))
+            np.take(change, column.codes, out=moved, mode="clip")
+            total += moved
+        np.maximum(total, 0, out=moved)
+        np.subtract(y, moved, out=moved)
+        error = float(np.dot(moved * weight, moved))
         if best is None or error < best[0]:
             best = error, base, [table.copy() for table in tables]
     if best is not None:
@@ -155,17 +153,15 @@ def _promising(
     for j, table in zip(chosen, fit.tables, strict=True):
         total += table[seen[j].codes]
         told += table[judged[j].codes]
-    pulls = ((total > 0) | (y_seen > 0)).astype(np.float64)
-    pulled = pulls * (y_seen - total)
+    at = np.flatnonzero((total > 0) | (y_seen > 0))
+    pulled = (y_seen - total)[at]
     live = (told > 0) | (y_judged > 0)
     wanted = np.where(live, y_judged - told, 0.0)
     errors: dict[int, tuple[float, float]] = {}
     for i, column in enumerate(seen):
         if i not in chosen:
-            size = len(column.values)
-            step = np.bincount(column.codes, weights=pulled, minlength=size) / (
-                np.bincount(column.codes, weights=pulls, minlength=size) + SHRINK
-            )
+            size, codes = len(column.values), column.codes[at]
+            step = np.bincount(codes, weights=pulled, minlength=size) / (np.bincount(codes, minlength=size) + SHRINK)
             steps = step[judged[i].codes]
             error = float(((y_judged - np.maximum(told + steps, 0)) ** 2).sum())
             errors[i] = error, float(((wanted - np.where(live, steps, 0.0)) ** 2).sum())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,7 +61,7 @@ class _Told(ABC):
 
     def coded(self, texts: Sequence[Sequence[str]]) -> tuple[list[Any], NDArray[np.int64]]:
         """See `Predicate`."""
-        return self.kinds, np.fromiter((value for tokens in texts for value in self.at(tokens)), dtype=np.int64)
+        return self.kinds, np.fromiter(chain.from_iterable(map(self.at, texts)), dtype=np.int64)
 
 
 class _Counted(_Told):
@@ -111,7 +112,7 @@ class Marked(_Held):
 
     def at(self, tokens: Sequence[str]) -> Iterable[bool]:
         """See above."""
-        return (token in self.group for token in tokens)
+        return map(self.group.__contains__, tokens)
 
 
 @dataclass(frozen=True, slots=True)
