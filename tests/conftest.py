@@ -6,7 +6,7 @@ import ipaddress
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autointerp.dictionaries import Dictionary
     from autointerp.models import Subject
     from autointerp.study import Laboratory
+    from tests.registering import Register
 
 # Read when the libraries are imported, so before any fixture.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -71,6 +72,29 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
             patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
             patch.setattr(socket, "getaddrinfo", guarded_look_up)
         yield
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
+    """Registers a plugin for the length of a test: its group, its name, and what loads it."""
+    from importlib.metadata import entry_points
+    from types import SimpleNamespace
+
+    from autointerp import _plugins
+
+    added: dict[str, list[SimpleNamespace]] = {}
+
+    def forget() -> None:
+        _plugins._points.cache_clear()
+        _plugins._loaded.cache_clear()
+
+    def add(group: str, name: str, load: Callable[[], Any]) -> None:
+        added.setdefault(group, []).append(SimpleNamespace(name=name, value="elsewhere:IT", load=load))
+        forget()
+
+    monkeypatch.setattr(_plugins, "entry_points", lambda group: [*entry_points(group=group), *added.get(group, [])])
+    yield add
+    forget()
 
 
 @pytest.fixture(scope="session")

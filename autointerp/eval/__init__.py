@@ -5,6 +5,8 @@ This room stands above all that investigates, and nothing that investigates know
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from autointerp.eval._answers import (
     Answer,
     BehaviourAnswer,
@@ -23,8 +25,10 @@ from autointerp.eval._results import Result, ResultStore
 from autointerp.eval._runner import Batch, Entry, run_suite
 from autointerp.eval._suites import batches_of, suites
 from autointerp.eval.agents import agent_named, agents
-from autointerp.eval.organisms import list_organisms, make_organism
 from autointerp.eval.tasks import task_named, tasks
+
+if TYPE_CHECKING:
+    from autointerp.eval.organisms import list_organisms, make_organism
 
 __all__ = [
     "Agent",
@@ -60,3 +64,14 @@ __all__ = [
     "tasks",
     "write_leaderboard",
 ]
+
+#: What needs torch, and is looked up at its first use: an agent's process that needs none starts without.
+_LATER = ("list_organisms", "make_organism")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        from autointerp.eval import organisms
+
+        return getattr(organisms, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from autointerp._plugins import load_all, load_one
+from autointerp._plugins import load_one, plugin_names
 from autointerp.errors import AddressError
 from autointerp.llm._address import Address, server
 from autointerp.llm._answers import Answers
@@ -150,9 +150,9 @@ def _assemble(
 
 
 def _provider(address: Address) -> type[Provider]:
-    if address.provider not in load_all(GROUP):
+    if address.provider not in plugin_names(GROUP):
         raise AddressError(
-            f"there is no provider {address.provider!r}: there are {', '.join(load_all(GROUP))}; any server that speaks"
+            f"there is no provider {address.provider!r}: there are {', '.join(plugin_names(GROUP))}; any server that speaks"
             " Chat Completions is openai:MODEL@http://HOST:PORT/v1"
         )
     kind: type[Provider] = load_one(GROUP, address.provider)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-from autointerp._plugins import load_all
+from autointerp._plugins import load_one, plugin_names
 from autointerp.models._adapters import Adapter
 from autointerp.models._decoders import DECODERS
 from autointerp.models._encoders import ENCODERS
@@ -46,8 +46,8 @@ def adapters_for(model_type: str) -> Mapping[str, Adapter]:
 @cache
 def _from_plugin(model_type: str) -> Mapping[str, Adapter]:
     # Once a process: transformers refuses to register a class twice.
-    plugin: Architecture | None = load_all(GROUP).get(model_type)
-    if plugin is None:
+    if model_type not in plugin_names(GROUP):
         return {}
+    plugin: Architecture = load_one(GROUP, model_type)
     plugin.register()
     return plugin.adapters

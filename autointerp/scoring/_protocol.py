@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from autointerp._plugins import load_all, load_one
+from autointerp._plugins import load_all, load_one, plugin_names
 from autointerp.errors import LLMError, ProgramError
 from autointerp.programs import Predictor
 from autointerp.records import Evidence, Explanation, Program, ScoreResult, Unscored
@@ -144,7 +144,7 @@ class _Remembering(Predictor):
 
 def metric_names() -> list[str]:
     """Every registered scorer."""
-    return list(load_all(GROUP))
+    return plugin_names(GROUP)
 
 
 def unscored(name: str, reason: str) -> Graded:

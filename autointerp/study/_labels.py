@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from autointerp._plugins import load_all, load_one
+from autointerp._plugins import load_all, load_one, plugin_names
 from autointerp.errors import InputError
 from autointerp.records import Explanation, Verdict
 
@@ -60,7 +60,7 @@ def read_labels(path: Path, form: str | None = None) -> list[Label]:
     else:
         found = {name: kind for name, kind in load_all(GROUP).items() if kind.recognises(path)}
         if len(found) != 1:
-            names = ", ".join(load_all(GROUP))
+            names = ", ".join(plugin_names(GROUP))
             raise InputError(
                 f"{path} is no record and looks like {len(found)} formats of labels: say --format, of {names}"
             )

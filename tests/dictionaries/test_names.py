@@ -12,6 +12,7 @@ from autointerp.dictionaries import CrossLayer, DictionaryFormat, absolute_name,
 from autointerp.errors import DictionaryError, PluginError
 from autointerp.models import Subject
 from tests.dictionaries.toys import CROSS_LAYER, FIXTURES, FORMATS, Toy, copied, opened
+from tests.registering import Register
 
 FORMAT_OF = {
     "ct_clt": "circuit_tracer_clt",
@@ -280,7 +281,7 @@ def test_sparsify_settings_that_are_not_read(changes: dict[str, str], says: str,
     assert says in refusal(f"{folder}@resid_post.3")
 
 
-def test_a_format_of_another_package_is_one_class(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_format_of_another_package_is_one_class(register: Register, tmp_path: Path) -> None:
     class Mine(DictionaryFormat):
         """Opens a file that says which neurons."""
 
@@ -293,24 +294,12 @@ def test_a_format_of_another_package_is_one_class(monkeypatch: pytest.MonkeyPatc
             return open_dictionary(f"neurons:{request.files.read_text()}", request.subject)
 
     (tmp_path / "a.mine").write_text("mlp.3")
-    monkeypatch.setattr("autointerp.dictionaries._open.load_all", lambda group: {"mine": Mine} | real(group))
-    from autointerp._plugins import load_all as real
-
+    register("autointerp.dictionaries", "mine", lambda: Mine)
     assert str(open_dictionary(str(tmp_path / "a.mine"), Toy()).input_site) == "mlp_hidden.3"
     assert torch.equal(open_dictionary(f"mine:{tmp_path / 'a.mine'}", Toy()).direction(0), torch.eye(8)[0])
 
 
-def test_two_formats_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib.metadata import EntryPoint, entry_points
-
-    from autointerp._plugins import load_all
-
-    group = "autointerp.dictionaries"
-    other = EntryPoint("sae_lens", "elsewhere:SaeLens", group)
-    monkeypatch.setattr("autointerp._plugins.entry_points", lambda group: [*entry_points(group=group), other])
-    load_all.cache_clear()
-    try:
-        with pytest.raises(PluginError, match="two plugins call themselves 'sae_lens'"):
-            open_dictionary("neurons:mlp.1", Toy())
-    finally:
-        load_all.cache_clear()
+def test_two_formats_of_one_name_are_an_error(register: Register) -> None:
+    register("autointerp.dictionaries", "sae_lens", object)
+    with pytest.raises(PluginError, match="two plugins call themselves 'sae_lens'"):
+        open_dictionary("neurons:mlp.1", Toy())

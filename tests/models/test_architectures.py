@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from autointerp.errors import ModelError, PluginError
 from autointerp.models import Adapter, Edit, Operation, Point, Subject, Sum, inspect_subject
 from autointerp.records import Site, SiteKind
 from tests.models.families import randomised, tokenizer_of
+from tests.registering import Register
 
 
 class StackConfig(PreTrainedConfig):
@@ -91,10 +91,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_plugin_s_model_loads_and_checks_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    point = EntryPoint("stack_of_mlps", f"{__name__}:ARCHITECTURE", "autointerp.architectures")
-    # Handed over as `load_all` would: pytest's modules cannot be imported by name.
-    monkeypatch.setattr("autointerp.models._architectures.load_all", lambda group: {point.name: ARCHITECTURE})
+def test_a_plugin_s_model_loads_and_checks_itself(folder: Path, register: Register) -> None:
+    register("autointerp.architectures", "stack_of_mlps", lambda: ARCHITECTURE)
     subject = Subject.load(str(folder))
     assert [str(site) for site in subject.sites()[:3]] == ["embed.0", "resid_pre.0", "mlp_hidden.0"]
     assert len([check for check in inspect_subject(subject) if check.passed]) == len(inspect_subject(subject)) > 4
@@ -116,12 +114,12 @@ def test_no_plugin_for_a_type(tmp_path: Path, folder: Path) -> None:
         Subject.load(str(tmp_path))
 
 
-def test_a_plugin_that_fails_is_named(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(group: str) -> dict[str, Any]:
-        raise PluginError(f"the plugin 'heap' of {group} fails to load")
+def test_a_plugin_that_fails_is_named(tmp_path: Path, folder: Path, register: Register) -> None:
+    def broken() -> Any:
+        raise ImportError("no module of that name")
 
-    monkeypatch.setattr("autointerp.models._architectures.load_all", broken)
+    register("autointerp.architectures", "heap", broken)
     (tmp_path / "config.json").write_text((folder / "config.json").read_text().replace("stack_of_mlps", "heap"))
     (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
-    with pytest.raises(PluginError, match=r"'heap' of autointerp\.architectures"):
+    with pytest.raises(PluginError, match=r"'heap' of autointerp\.architectures .* fails to load: no module"):
         Subject.load(str(tmp_path))

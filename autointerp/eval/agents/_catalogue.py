@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from autointerp._plugins import load_all
+from autointerp._plugins import load_one, plugin_names
 from autointerp.errors import InputError
 from autointerp.eval._protocol import Agent
 from autointerp.eval.agents._adapters import ADAPTERS
@@ -12,10 +12,9 @@ from autointerp.eval.agents._adapters import ADAPTERS
 AGENTS = "autointerp.eval_agents"
 
 
-@cache
 def agents() -> dict[str, Agent]:
     """Every registered agent by name. Raises PluginError where one cannot be loaded."""
-    return {name: made() for name, made in load_all(AGENTS).items()}
+    return {name: _made(name) for name in plugin_names(AGENTS)}
 
 
 def agent_named(spec: str) -> Agent:
@@ -26,9 +25,15 @@ def agent_named(spec: str) -> Agent:
     form, sign, _ = spec.partition(":")
     if sign and form in ADAPTERS:
         return ADAPTERS[form](spec)
-    known = agents()
+    known = plugin_names(AGENTS)
     if spec not in known:
         raise InputError(
             f"no agent {spec!r}: there are {', '.join(known)}, python:MODULE:FUNCTION, command:COMMAND and mcp:COMMAND"
         )
-    return known[spec]
+    return _made(spec)
+
+
+@cache
+def _made(name: str) -> Agent:
+    agent: Agent = load_one(AGENTS, name)()
+    return agent

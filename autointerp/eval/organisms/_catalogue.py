@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autointerp._plugins import load_all
+from autointerp._plugins import load_all, load_one, plugin_names
 from autointerp.errors import OrganismError
 from autointerp.eval.organisms._protocol import Knob, Organism, OrganismKind
 
@@ -26,11 +26,11 @@ def make_organism(full_name: str, *, seed: int, **knobs: Knob) -> Organism:
 
     Raises OrganismError for a name that is none, a knob that its kind does not have, or one of the wrong type.
     """
-    known = kinds()
+    known = plugin_names(GROUP)
     label, _, name = full_name.partition("/")
     if label not in known:
         raise OrganismError(f"no organism {full_name!r}: a name is KIND/NAME, and the kinds are {', '.join(known)}")
-    kind = known[label]
+    kind: OrganismKind = load_one(GROUP, label)()
     reasons = []
     for knob, value in knobs.items():
         if knob not in kind.knobs:

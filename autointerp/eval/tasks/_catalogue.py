@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from functools import cache
 
-from autointerp._plugins import load_all
+from autointerp._plugins import load_one, plugin_names
 from autointerp.errors import InputError
 from autointerp.eval._protocol import Task
 
 TASKS = "autointerp.tasks"
 
 
-@cache
 def tasks() -> dict[str, Task]:
     """Every task by name. Raises PluginError where one cannot be loaded."""
-    return {name: made() for name, made in load_all(TASKS).items()}
+    return {name: _made(name) for name in plugin_names(TASKS)}
 
 
 def task_named(name: str) -> Task:
     """One task. Raises InputError for an unknown name, with those that there are."""
-    known = tasks()
-    if name not in known:
-        raise InputError(f"no task {name!r}: there are {', '.join(known)}")
-    return known[name]
+    if name not in plugin_names(TASKS):
+        raise InputError(f"no task {name!r}: there are {', '.join(plugin_names(TASKS))}")
+    return _made(name)
+
+
+@cache
+def _made(name: str) -> Task:
+    task: Task = load_one(TASKS, name)()
+    return task
