@@ -73,8 +73,8 @@ class Tally:
                 yield Row(f"{title}: {name}, lowest", min(values), "share", target=target)
             yield Row(f"{title}: {name}, mean", float(np.mean(values)), "share")
         if self.seconds:
-            yield Row(f"{title}: seconds to make, median", float(np.median(self.seconds)), "s")
-            yield Row(f"{title}: seconds to make, most", max(self.seconds), "s")
+            yield Row(f"{title}: seconds to make or to load, median", float(np.median(self.seconds)), "s")
+            yield Row(f"{title}: seconds to make or to load, most", max(self.seconds), "s")
 
 
 def exactness(organism: CircuitOrganism, program: Program) -> float:

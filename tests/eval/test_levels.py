@@ -156,7 +156,7 @@ def test_a_network_that_did_not_learn_is_not_handed_out() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["majority", "previous"])
+@pytest.mark.parametrize("name", ["distance-to-first", "add-previous"])
 def test_more_networks_learn_their_programs(name: str) -> None:
     assert holds(teach(name, None))
 
