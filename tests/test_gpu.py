@@ -27,7 +27,6 @@ from autointerp.dictionaries import Dictionary, open_dictionary
 from autointerp.models import At, Edit, Objective, Operation, Subject, inspect_subject
 from autointerp.records import Score, Site, SiteKind
 from autointerp.study import Laboratory, study_feature
-from autointerp.testing import tiny_model
 
 pytestmark = pytest.mark.gpu
 
@@ -35,18 +34,13 @@ TEXTS = ("def f(a):", "x = [1, 2]\n", "for i in range(10): print(i)")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_model(tmp_path_factory.mktemp("gpu") / "model")
+def here(model_folder: Path) -> Subject:
+    return Subject.load(str(model_folder), device="cpu")
 
 
 @pytest.fixture(scope="module")
-def here(folder: Path) -> Subject:
-    return Subject.load(str(folder), device="cpu")
-
-
-@pytest.fixture(scope="module")
-def there(folder: Path) -> Subject:
-    subject = Subject.load(str(folder))
+def there(model_folder: Path) -> Subject:
+    subject = Subject.load(str(model_folder))
     assert subject.device.type != "cpu", "no GPU here"
     return subject
 
@@ -174,6 +168,7 @@ def test_a_feature_is_explained_and_graded_alike(
         for subject, dictionary, index in zip((here, there), dictionaries, indices, strict=True)
     )
     assert found.explanation.verdict == expected.explanation.verdict
+    assert any(isinstance(score, Score) for score in expected.scores)
     for a, b in zip(expected.scores, found.scores, strict=True):
         assert (a.name, type(a)) == (b.name, type(b))
         if isinstance(a, Score) and isinstance(b, Score):
